@@ -1,0 +1,97 @@
+/**
+ * The job directory protocol, version 1: names and line formats that driver and node runners write and Drover reads.
+ * Everything that is awaited exists from staging on and is appended to in place; an incomplete line doesn't count.
+ *
+ *   exit/<rank>   one line: `exit 1 <rank> <code> <signal> <start> <end> <told> <phase> <checksum>`
+ *   exit/job      one line, same form, rank `-1`: the driver's own end, written last
+ *   events/<rank> lines `<seconds> <word> <detail…>`; events/job is the driver's
+ *   slots/<k>     lines `c <position> <cs>` and `r <position> <code> <told> <cs> <cs>`, see SlotLine
+ *   bell          under the root: every writer appends `<job-id> <attempt> <word>` after each event or record
+ *
+ * `told`: `0` not told to stop, `term` (TERM or INT, or the cancel mark), `timeout` (its own time limit),
+ * `peer` (ended because another rank failed). `phase`: `setup` or `run`.
+ * The checksum is plain shell arithmetic, so that no process is needed; see `exitChecksum`.
+ */
+export const PROTOCOL_VERSION = 1
+
+export const TOLD = ['0', 'term', 'timeout', 'peer'] as const
+export type Told = (typeof TOLD)[number]
+
+/** How a rank's script ended, proved by its own runner. */
+export interface ExitRecord {
+  /** -1 for the driver's own record. */
+  readonly rank: number
+  /** 0-255; 128 + n when a signal n ended it. */
+  readonly code: number
+  /** Signal number; 0 for none. A shell cannot tell `exit 143` from a TERM: codes 129..192 count as signals. */
+  readonly signal: number
+  /** Epoch seconds. */
+  readonly startedAt: number
+  readonly endedAt: number
+  /** Whether the runner had been told to stop before the script ended, and by what. */
+  readonly told: Told
+  readonly phase: 'setup' | 'run'
+}
+
+/** What reading one record file gave. `unreadable`: there is a complete line that does not parse or check. */
+export type RecordReading =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'record'; readonly record: ExitRecord }
+  | { readonly kind: 'unreadable'; readonly why: string }
+
+/**
+ * Words of events/<rank>:
+ * `runner pid=… start=… boot=… node=…` the node runner's identity ·
+ * `setup` setup began · `setup_end code=…` · `script pid=… start=… boot=…` the user's script began, leader of its group ·
+ * `told why=…` · `script_end code=… cpu_cs=… oom=…`.
+ * Words of events/job: `driver pid=… start=… boot=…` · `gate` setup done on all ranks · `slot k=… pid=… start=… boot=…` · `rank_lost rank=… code=…` (a runner died without a record) · `driver_end`.
+ */
+export interface JobEventLine {
+  readonly atSeconds: number
+  readonly word: string
+  readonly detail: Readonly<Record<string, string>>
+}
+
+/** One line of a slot's journal. Times: centiseconds of system uptime, 0 where unknown. */
+export type SlotLine =
+  | { readonly kind: 'claim'; readonly position: number; readonly at: number }
+  | {
+      readonly kind: 'result'
+      readonly position: number
+      readonly code: number
+      readonly told: Told
+      readonly startedAt: number
+      readonly endedAt: number
+    }
+
+/** Paths inside an attempt directory, relative. */
+export const attemptPaths = {
+  driver: 'driver.sh',
+  node: 'node.sh',
+  setup: 'setup.sh',
+  run: 'run.sh',
+  env: 'env',
+  /** Values of array elements: line n belongs to the nth element of this attempt, see driver/array-elements. */
+  elements: 'elements',
+  submitLock: 'submit.lock',
+  nativeId: 'native_id',
+  cancelMark: 'cancel',
+  claim: (restart: number) => `claim/${restart}`,
+  events: (rank: number | 'job') => `events/${rank}`,
+  exit: (rank: number | 'job') => `exit/${rank}`,
+  slot: (slot: number) => `slots/${slot}`,
+  /** Which elements are to be ended: a line `<position>` each, appended by Drover. */
+  cancelElements: 'cancel_elements',
+  stdout: (rank: number) => `logs/${rank}.out`,
+  stderr: (rank: number) => `logs/${rank}.err`,
+  elementStdout: (position: number) => `logs/${position}.out`,
+  elementStderr: (position: number) => `logs/${position}.err`,
+  setupLog: (rank: number) => `logs/setup-${rank}.log`,
+  driverLog: 'logs/driver.log',
+} as const
+
+/** Name of the doorbell below a target's root. */
+export const BELL = 'bell'
+
+/** A driver that finds its claim taken ends with this code and runs nothing. */
+export const DUPLICATE_EXIT_CODE = 97

@@ -1,0 +1,163 @@
+import type { Transport } from '../transports/transport.ts'
+import type { ArraySpec, NotifySpec, RetriesSpec, RunSpec, TaskSpec } from '../task/task-spec.ts'
+import type { State } from '../task/states.ts'
+import type { Capabilities } from './capabilities.ts'
+
+/** A task with every default applied for one target; what compilers read. Holds names of secrets, never their values. */
+export interface ResolvedTask {
+  readonly name: string
+  readonly target: string
+  readonly numNodes: number
+  /** Per node. `gpus` are whole devices (a fraction is rounded up). */
+  readonly perNode: { readonly cpus: number; readonly memoryBytes?: number; readonly gpus: number; readonly gpuType?: string }
+  readonly priority: number
+  readonly envs: Readonly<Record<string, string>>
+  readonly secretNames: readonly string[]
+  readonly setup?: string
+  readonly run: RunSpec
+  /** Undefined: an empty directory of the job's own. */
+  readonly code?: { readonly kind: 'link'; readonly path: string } | { readonly kind: 'bundle'; readonly hash: string }
+  /** Local files placed before setup: absolute or `~/` destination → bundle path or absolute source. */
+  readonly mounts: readonly { readonly destination: string; readonly source: string }[]
+  /** `positions`: 0-based elements this attempt runs; absent: all. */
+  readonly array?: ArraySpec & { readonly positions?: readonly number[]; readonly width: number }
+  readonly timeoutMs?: number
+  readonly graceMs: number
+  readonly processesPerNode: number
+  readonly cpusPerProcess?: number
+  readonly retries: RetriesSpec
+  readonly collect: readonly string[]
+  readonly notify: NotifySpec
+  /** Upstream task name → directory of its work files on the same target; becomes `DROVER_UPSTREAM_<NAME>`. */
+  readonly upstreams: Readonly<Record<string, string>>
+  readonly spec: TaskSpec
+}
+
+/** Facts about a target, read once and cached with their age. */
+export interface SiteFacts {
+  readonly readAt: number
+  readonly hostname: string
+  readonly bootId: string
+  readonly cpus: number
+  readonly memoryBytes: number
+  readonly gpus: readonly { readonly index: number; readonly name: string; readonly memoryBytes: number }[]
+  /** Absolute paths of tools found on the target: sh, bash, setsid, perl, nvidia-smi, rsync… */
+  readonly tools: Readonly<Record<string, string>>
+  /** How process groups are made there. */
+  readonly processGroups: 'setsid' | 'perl' | 'bash' | 'none'
+  /** Target directory of bundles and jobs; absolute. */
+  readonly root: string
+  readonly user: string
+}
+
+/** What one key of the task became, for `drover plan`. */
+export interface KeyOutcome {
+  readonly key: string
+  readonly became: string
+}
+
+/** One generated file of an attempt. */
+export interface PlannedFile {
+  /** Relative to the attempt directory. */
+  readonly path: string
+  /** Octal permission bits, 0o600 or 0o700. */
+  readonly mode: number
+  readonly content: string
+}
+
+/** The frozen, printable result of compiling a task. From here on what is executed is exactly what is printed. */
+export interface Plan<Refs = unknown> {
+  readonly version: 1
+  readonly kind: string
+  readonly target: string
+  readonly jobId: string
+  readonly attempt: number
+  /** Attempt directory on the target, absolute: `<root>/jobs/<job-id>/<attempt>`. */
+  readonly attemptDir: string
+  /** Work directories by rank, absolute: `<root>/jobs/<job-id>/work/<rank>`, or the linked directory. */
+  readonly workDirs: readonly string[]
+  readonly directories: readonly string[]
+  readonly files: readonly PlannedFile[]
+  readonly code?: ResolvedTask['code']
+  readonly mounts: ResolvedTask['mounts']
+  /** Non-secret variables of the job, for the `env` file; secrets are added at staging, by name below. */
+  readonly env: Readonly<Record<string, string>>
+  readonly secretNames: readonly string[]
+  /** What is started, as argv; for reading. */
+  readonly command: readonly string[]
+  readonly ranks: readonly { readonly rank: number; readonly node: string }[]
+  /** 0-based positions this attempt runs; empty for a job that is no array. */
+  readonly elements: readonly number[]
+  /** Array elements at one time. */
+  readonly width: number
+  /** What the attempt takes of a target with slots. */
+  readonly demand: { readonly cpus: number; readonly memoryBytes: number; readonly gpus: number }
+  readonly graceMs: number
+  readonly keys: readonly KeyOutcome[]
+  readonly warnings: readonly string[]
+  /** The executor's own part: native options and names. */
+  readonly refs: Refs
+}
+
+/** A native job as Drover knows it: the id alone is no identity. */
+export interface NativeRef {
+  readonly nativeId: string
+  readonly jobId: string
+  readonly attempt: number
+  readonly attemptDir: string
+}
+
+/** What the target said of one job. `word` is its own word; `state` the nearest in Drover's vocabulary. */
+export type NativeObservation =
+  | {
+      readonly kind: 'state'
+      readonly word: string
+      readonly state: State
+      readonly cause?: string
+      readonly exitCode?: number
+      readonly reason?: string
+    }
+  /** All that exists was asked and answered, and does not know the job. */
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'could_not_ask'; readonly reason: string }
+
+/** Keyed by `jobId/attempt`. */
+export type PollResult = ReadonlyMap<string, NativeObservation>
+
+export interface Logger {
+  debug(message: string): void
+  warn(message: string): void
+}
+
+/** What an executor may use of the world. */
+export interface Io {
+  readonly transport: Transport
+  readonly signal: AbortSignal
+  /** Epoch milliseconds. */
+  now(): number
+  readonly log: Logger
+}
+
+/** The contract of a back-end. One folder each; registered by one line in `registry.ts`. */
+export interface Executor<Refs = unknown> {
+  readonly kind: string
+  readonly capabilities: Capabilities
+  /** Reads facts of the target; one round trip. */
+  probe(io: Io, root: string): Promise<SiteFacts>
+  /** Pure. Throws InputError `unsupported` when the task cannot run there, naming key and reason. */
+  plan(
+    task: ResolvedTask,
+    site: SiteFacts,
+    as: { readonly jobId: string; readonly attempt: number; readonly assignedGpus?: readonly number[] },
+  ): Plan<Refs>
+  /** Idempotent: however often it is called for one attempt, one instance runs. Resolves to the native id. */
+  submit(plan: Plan<Refs>, io: Io): Promise<string>
+  /** One round trip for all. */
+  poll(jobs: readonly NativeRef[], io: Io): Promise<PollResult>
+  /** What is mine there, for adoption after an unknown submit. */
+  list(io: Io, root: string): Promise<readonly NativeRef[]>
+  /** Asks the attempt to end (TERM, grace, KILL by its runner). Idempotent; does not wait. */
+  cancel(jobs: readonly NativeRef[], io: Io): Promise<void>
+  /** Ends single running elements of a packed array. */
+  cancelElements?(job: NativeRef, elements: readonly number[], io: Io): Promise<void>
+}

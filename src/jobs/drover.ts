@@ -1,0 +1,231 @@
+import type { KeyOutcome, SiteFacts } from '../executors/executor.ts'
+import type { Capabilities } from '../executors/capabilities.ts'
+import type { Cause, State } from '../task/states.ts'
+import type { TaskFile } from '../task/task-spec.ts'
+
+/**
+ * What Drover can do, once: the supervisor implements it in process, the HTTP client implements it over the socket,
+ * the CLI and `openDrover()` hand it out. Objects below are exactly what `-o json` prints (documented in docs/json.md).
+ * Selectors are an id, a unique prefix of one, a name (newest job of it), or `last`.
+ */
+export interface Drover extends AsyncDisposable {
+  submit(file: TaskFile, options?: SubmitOptions): Promise<readonly Job[]>
+  plan(file: TaskFile): Promise<readonly PlanView[]>
+  list(filter?: ListFilter): Promise<readonly Job[]>
+  get(selector: string): Promise<Job>
+  /** Resolves once the job is settled (end state or `lost`), or at the state asked for. */
+  wait(selector: string, options?: { readonly until?: 'submitted' | 'started' | 'settled'; readonly signal?: AbortSignal }): Promise<Job>
+  /** Events from `after` (default: only new ones), across all jobs or those named; ends when aborted, or when all named jobs are settled. */
+  events(query?: { readonly jobs?: readonly string[]; readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<JobEvent>
+  logs(selector: string, query?: LogQuery): AsyncIterable<LogChunk>
+  cancel(selector: string, options?: { readonly elements?: readonly number[]; readonly by?: string }): Promise<Job>
+  /** A new attempt under the same id; `secrets` where the task has some and the old values are gone. */
+  retry(
+    selector: string,
+    options?: { readonly elements?: readonly number[] | 'failed'; readonly secrets?: Readonly<Record<string, string>> },
+  ): Promise<Job>
+  settle(selector: string, options: { readonly as: 'succeeded' | 'failed' | 'cancelled'; readonly reason: string }): Promise<Job>
+  /** Removes ended jobs, their directories too. `force` cancels first. Warnings name what could not be removed and where. */
+  remove(
+    selectors: readonly string[],
+    options?: { readonly force?: boolean },
+  ): Promise<{ readonly removed: readonly string[]; readonly warnings: readonly string[] }>
+  fetch(
+    selector: string,
+    options?: { readonly globs?: readonly string[]; readonly to?: string },
+  ): Promise<{ readonly directory: string; readonly files: readonly string[] }>
+  explain(selector: string): Promise<Explanation>
+  prune(
+    options: PruneOptions,
+  ): Promise<{ readonly removed: readonly string[]; readonly bytes: number; readonly warnings: readonly string[] }>
+  targets(): Promise<readonly TargetView[]>
+  checkTarget(name: string): Promise<readonly CheckLine[]>
+  status(): Promise<SupervisorStatus>
+  close(): Promise<void>
+}
+
+export interface SubmitOptions {
+  /** The same key never makes a second job: what a client sends again after a lost answer. */
+  readonly key?: string
+  /** Directory of the client, absolute: where collected files go. */
+  readonly clientDirectory?: string
+}
+
+/** One job. Times are ISO 8601 in UTC; absent knowledge is null. */
+export interface Job {
+  readonly id: string
+  readonly name: string
+  readonly target: string
+  readonly kind: string
+  readonly group: string | null
+  readonly state: State
+  readonly cause: Cause | null
+  readonly exit_code: number | null
+  readonly native_id: string | null
+  readonly native_word: string | null
+  /** Why it waits. */
+  readonly reason: string | null
+  readonly attempt: number
+  /** All attempts; empty in `list`. */
+  readonly attempts: readonly JobAttempt[]
+  readonly elements: JobElements | null
+  /** Ranks of the current attempt; empty in `list`. */
+  readonly ranks: readonly JobRank[]
+  readonly after: readonly { readonly job: string; readonly condition: 'ok' | 'any' | 'failed' }[]
+  readonly created_at: string
+  readonly started_at: string | null
+  readonly ended_at: string | null
+  /** When the target last answered about it. */
+  readonly checked_at: string | null
+  readonly usage: { readonly wall_ms: number | null; readonly cpu_ms: number | null; readonly peak_memory_bytes: number | null }
+  /** Local directory of collected files. */
+  readonly collected: string | null
+  /** Attempt directory on the target. */
+  readonly directory: string | null
+}
+
+export interface JobAttempt {
+  readonly number: number
+  readonly state: State
+  readonly cause: Cause | null
+  readonly exit_code: number | null
+  readonly native_id: string | null
+  readonly directory: string | null
+  readonly created_at: string
+  readonly started_at: string | null
+  readonly ended_at: string | null
+}
+
+export interface JobElements {
+  readonly total: number
+  readonly queued: number
+  readonly running: number
+  readonly succeeded: number
+  readonly failed: number
+  readonly cancelled: number
+  readonly lost: number
+  /** First failed positions, at most 20; empty in `list`. */
+  readonly first_failed: readonly { readonly position: number; readonly exit_code: number | null; readonly cause: string | null }[]
+}
+
+export interface JobRank {
+  readonly rank: number
+  readonly node: string
+  readonly pid: number | null
+  readonly state: State
+  readonly exit_code: number | null
+  readonly signal: number | null
+  readonly killed_by_peer: boolean
+}
+
+export interface JobEvent {
+  readonly seq: number
+  readonly job: string
+  readonly attempt: number
+  readonly at: string
+  readonly type: string
+  /** For `state` events: `from`, `to`, and the proof. */
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export interface LogQuery {
+  /** Default: all. */
+  readonly ranks?: readonly number[]
+  readonly elements?: readonly number[]
+  /** Default both. `setup` and `driver` only when named. */
+  readonly streams?: readonly ('stdout' | 'stderr' | 'setup' | 'driver')[]
+  /** Default: the current attempt; `follow` goes on across attempts. */
+  readonly attempt?: number
+  readonly follow?: boolean
+  /** Last lines per file; default all. */
+  readonly tail?: number
+  /** Byte cursors to go on from, `<attempt>/<file>` → offset, as chunks carried them. */
+  readonly cursors?: Readonly<Record<string, number>>
+  readonly signal?: AbortSignal
+}
+
+/** Bytes of one file of one attempt, in order. `offset + bytes.length` is the cursor to go on from. */
+export interface LogChunk {
+  readonly attempt: number
+  /** Undefined for the driver's log. */
+  readonly rank?: number
+  readonly element?: number
+  readonly stream: 'stdout' | 'stderr' | 'setup' | 'driver'
+  /** `<attempt>/<file>`. */
+  readonly file: string
+  readonly offset: number
+  readonly bytes: Uint8Array
+}
+
+export interface ListFilter {
+  readonly states?: readonly State[]
+  readonly name?: string
+  readonly target?: string
+  readonly group?: string
+  /** Created within the last so many ms. */
+  readonly maxAgeMs?: number
+  /** Default 50. */
+  readonly limit?: number
+}
+
+export interface PlanView {
+  readonly name: string
+  readonly target: string
+  readonly kind: string
+  readonly keys: readonly KeyOutcome[]
+  readonly warnings: readonly string[]
+  readonly attempt_dir: string
+  readonly command: readonly string[]
+  readonly files: readonly { readonly path: string; readonly mode: string; readonly content: string }[]
+  readonly env: Readonly<Record<string, string>>
+  readonly secret_names: readonly string[]
+  readonly demand: { readonly cpus: number; readonly memory_bytes: number; readonly gpus: number }
+  readonly after: readonly { readonly task: string; readonly condition: string }[]
+  readonly native: unknown
+}
+
+export interface Explanation {
+  readonly job: Job
+  /** One or two plain sentences: why it waits, or how it ended. */
+  readonly summary: string
+  readonly chain: readonly { readonly at: string; readonly text: string }[]
+  readonly log_tail: { readonly file: string; readonly lines: readonly string[] } | null
+  readonly next_step: string
+}
+
+export interface PruneOptions {
+  /** Ended longer ago than this. */
+  readonly olderThanMs?: number
+  /** Remove oldest ended jobs until all job directories together take at most this. */
+  readonly maxBytes?: number
+  readonly dryRun?: boolean
+}
+
+export interface TargetView {
+  readonly name: string
+  readonly kind: string
+  readonly capabilities: Capabilities
+  readonly site: SiteFacts | null
+  readonly site_age_ms: number | null
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+export interface CheckLine {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly fix: string | null
+}
+
+export interface SupervisorStatus {
+  readonly pid: number
+  readonly version: string
+  readonly home: string
+  readonly socket: string
+  readonly host: string
+  readonly started_at: string
+  readonly jobs: Readonly<Partial<Record<State, number>>>
+  readonly memory_bytes: number
+  /** ms without work after which it exits; null: never. */
+  readonly idle_exit_ms: number | null
+}

@@ -1,0 +1,157 @@
+/**
+ * What the user wrote, checked: the result of `parseTaskFile` and of the TypeScript builder. A superset of SkyPilot's
+ * task YAML (docs/source/reference/yaml-spec.rst and sky/utils/schemas.py, mid 2026). Types only.
+ */
+
+/** What to run: a shell script, or one command with its arguments (`drover run -- echo hi`), never re-split. */
+export type RunSpec = { readonly kind: 'script'; readonly text: string } | { readonly kind: 'argv'; readonly argv: readonly string[] }
+
+/** A number with SkyPilot's "at least" mark: `4` or `4+`. */
+export interface Amount {
+  readonly value: number
+  readonly atLeast: boolean
+}
+
+/** One accelerator choice: type (as written, `H100`), count per node (may be fractional), `atLeast` memory form kept raw. */
+export interface AcceleratorChoice {
+  readonly type: string
+  readonly count: number
+  /** Minimum memory per device in bytes, from `80GB+`; then `type` is `*` or a vendor. */
+  readonly minMemoryBytes?: number
+}
+
+/** Resources per node. One candidate; `any_of` and `ordered` give several. Keys without local meaning stay in `raw`. */
+export interface ResourceCandidate {
+  readonly cpus?: Amount
+  /** Bytes. */
+  readonly memoryBytes?: Amount
+  /** Alternatives; empty means none asked. */
+  readonly accelerators: readonly AcceleratorChoice[]
+  /** True when the alternatives are in order of preference (list form). */
+  readonly acceleratorsOrdered: boolean
+  readonly diskSizeBytes?: number
+  /** -1000..1000, default 0; larger is earlier. */
+  readonly priority?: number
+  readonly autostop?: AutostopSpec
+  /** Every key of this candidate as the user wrote it (YAML 1.1 values applied), for refusal and for other targets. */
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+export interface AutostopSpec {
+  /** Idle time, ms; undefined with `enabled: false`. */
+  readonly idleMs?: number
+  readonly enabled: boolean
+  readonly down: boolean
+  readonly waitFor: 'jobs_and_ssh' | 'jobs' | 'none'
+}
+
+/** `any_of` and plain resources: order is free. `ordered`: first that fits. At least one candidate. */
+export interface ResourcesSpec {
+  readonly ordered: boolean
+  readonly candidates: readonly ResourceCandidate[]
+}
+
+/** Where the code comes from. */
+export type WorkdirSpec =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'git'; readonly url: string; readonly ref?: string }
+  /** Run in that directory as it is, without a copy; what a bare command does on the local target. */
+  | { readonly kind: 'link'; readonly path: string }
+
+/** A file mount: destination on the node → source here, or a bucket (refused where the target cannot mount). */
+export interface FileMountSpec {
+  readonly destination: string
+  readonly source:
+    | { readonly kind: 'local'; readonly path: string }
+    | { readonly kind: 'uri'; readonly uri: string }
+    | { readonly kind: 'storage'; readonly storage: Readonly<Record<string, unknown>> }
+}
+
+/** An array: `size` elements; the value forms below give `DROVER_ARRAY_VALUE` or a matrix's parameters. */
+export interface ArraySpec {
+  readonly elements:
+    | { readonly kind: 'count'; readonly count: number }
+    | { readonly kind: 'range'; readonly start: number; readonly stop: number; readonly step: number }
+    /** Values in order, as strings (from `values`, or the lines of `file`). */
+    | { readonly kind: 'values'; readonly values: readonly string[] }
+    /** Cartesian product, the last parameter varying fastest. */
+    | { readonly kind: 'matrix'; readonly parameters: readonly { readonly name: string; readonly values: readonly string[] }[] }
+  /** Number of elements; at least 1. */
+  readonly size: number
+  /** Most elements at one time; undefined: what the target's capacity allows. */
+  readonly maxParallel?: number
+}
+
+/** One condition of `retries.when`: a failure kind, or a certain exit code. */
+export type RetryCondition = { readonly kind: string } | { readonly exitCode: number }
+
+export interface RetriesSpec {
+  /** Retries after the first attempt; 0: none. */
+  readonly max: number
+  /** Which causes are retried. Default when `max` is given: every failure but `dependency`, `rejected`. */
+  readonly when: readonly RetryCondition[]
+  /** Wait before the next attempt; doubled each time. Default 0. */
+  readonly backoffMs: number
+}
+
+/** An upstream task of the same file (or job id) and the condition under which this one starts. */
+export interface AfterSpec {
+  readonly task: string
+  /** `ok`: it succeeded. `any`: it ended. `failed`: it failed. */
+  readonly condition: 'ok' | 'any' | 'failed'
+}
+
+export interface NotifySpec {
+  readonly onStart?: string
+  readonly onEnd?: string
+}
+
+export interface TaskSpec {
+  readonly name?: string
+  /** Default `local`. */
+  readonly target: string
+  /** Default 1. */
+  readonly numNodes: number
+  readonly resources: ResourcesSpec
+  readonly envs: Readonly<Record<string, string>>
+  /** Values, in memory only: never in a plan, log, event or error. */
+  readonly secrets: Readonly<Record<string, string>>
+  readonly workdir?: WorkdirSpec
+  readonly fileMounts: readonly FileMountSpec[]
+  readonly setup?: string
+  readonly run: RunSpec
+  readonly array?: ArraySpec
+  readonly retries: RetriesSpec
+  /** Per attempt and per element; covers setup and run. */
+  readonly timeoutMs?: number
+  /** TERM to KILL. Default 10 s. */
+  readonly graceMs: number
+  readonly after: readonly AfterSpec[]
+  /** Globs relative to the work directory. */
+  readonly collect: readonly string[]
+  /** Explicit, else GPUs per node, else 1. */
+  readonly processesPerNode?: number
+  readonly cpusPerProcess?: number
+  readonly notify: NotifySpec
+  /** Directory that relative paths of the file were resolved against (absolute). */
+  readonly baseDirectory: string
+  /** Keys that need a target of another kind (`service`, `pool`, `volumes`, `config`, …), as written. */
+  readonly foreign: Readonly<Record<string, unknown>>
+  /** Every top-level key the user wrote, with its value after YAML 1.1 and interpolation, secrets left out; for `plan`. */
+  readonly written: Readonly<Record<string, unknown>>
+}
+
+/** One file: one task, or several joined by `after`, as a pipeline or as a parallel group. */
+export interface TaskFile {
+  /** The file's name as given, or `<command>`. */
+  readonly source: string
+  /** Name of a pipeline or group header. */
+  readonly groupName?: string
+  readonly execution: 'graph' | 'serial' | 'parallel'
+  /** Parallel groups: the tasks whose end ends the group; empty: all. */
+  readonly primaryTasks: readonly string[]
+  /** Parallel groups: wait before the others are ended, per task name; key `*` is the default. */
+  readonly terminationDelayMs: Readonly<Record<string, number>>
+  /** In file order. `serial` has already become `after: ok` on the one before. */
+  readonly tasks: readonly TaskSpec[]
+}
