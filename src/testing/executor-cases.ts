@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { arrayCases } from './cases/arrays.ts'
+import { cancelCases } from './cases/cancel.ts'
+import { dependencyCases } from './cases/dependencies.ts'
+import { environmentCases } from './cases/environment.ts'
+import { exitCases } from './cases/exit.ts'
+import { hostileCases } from './cases/hostile.ts'
+import { logCases } from './cases/logs.ts'
+import { onceCases } from './cases/once.ts'
+import { processCases } from './cases/processes.ts'
+import { pruneCases } from './cases/prune.ts'
+import { rankCases } from './cases/ranks.ts'
+import { recordCases } from './cases/records.ts'
+import type { CaseContext, ExecutorCase, ExecutorUnderTest, Fixture } from './executor-fixture.ts'
+
+/** The whole table, by name; what a new executor has to pass. */
+export const EXECUTOR_CASES: readonly ExecutorCase[] = [
+  ...exitCases,
+  ...logCases,
+  ...hostileCases,
+  ...environmentCases,
+  ...rankCases,
+  ...cancelCases,
+  ...processCases,
+  ...onceCases,
+  ...recordCases,
+  ...arrayCases,
+  ...dependencyCases,
+  ...pruneCases,
+]
+
+const DEADLINE_MS = 60_000
+
+/**
+ * Defines a vitest suite with one test per case, for any executor, also one of your own. Cases run side by side: most of
+ * them wait. A case that is skipped says why, either by `skip` or because the fixture lacks a hook.
+ */
+export function runExecutorCases(executor: ExecutorUnderTest): void {
+  const deadlineMs = DEADLINE_MS * (executor.patience ?? 1)
+  const unknown = Object.keys(executor.skip ?? {}).filter((name) => !EXECUTOR_CASES.some((known) => known.name === name))
+  if (unknown.length > 0) throw new Error(`no such executor case: ${unknown.join(', ')}`)
+
+  describe.concurrent(`executor ${executor.name}`, { timeout: deadlineMs * 2 }, () => {
+    let shared: Fixture | undefined
+    beforeAll(async () => {
+      shared = await executor.open()
+    }, deadlineMs)
+    afterAll(async () => {
+      await shared?.close()
+    }, deadlineMs)
+
+    for (const each of EXECUTOR_CASES) {
+      const reason =
+        executor.skip?.[each.name] ?? (each.fresh?.diskBytes !== undefined && executor.smallDisk ? executor.smallDisk : undefined)
+      if (reason !== undefined) {
+        test.skip(`${each.name} (${reason})`, () => {})
+        continue
+      }
+      test(each.name, async (context) => {
+        const fixture = each.fresh ? await executor.open(each.fresh) : shared
+        if (!fixture) throw new Error('the fixture did not open')
+        try {
+          const missing = (each.needs ?? []).filter((hook) => fixture[hook] === undefined)
+          if (missing.length > 0) context.skip(`the fixture offers no ${missing.join(', ')}`)
+          await each.run(createContext(fixture, { target: executor.target, deadlineMs }))
+        } finally {
+          if (each.fresh) await fixture.close()
+        }
+      })
+    }
+  })
+}
+
+/** What the case gets: members are read afresh, because a restart changes `drover`; a hook that `needs` left out throws. */
+function createContext(fixture: Fixture, own: { readonly target: string; readonly deadlineMs: number }): CaseContext {
+  return new Proxy(own as CaseContext, {
+    get: (_, key) => {
+      if (Object.hasOwn(own, key)) return Reflect.get(own, key)
+      const value: unknown = Reflect.get(fixture, key, fixture)
+      if (value === undefined && typeof key === 'string') throw new Error(`the case uses "${key}" and does not name it under needs`)
+      return typeof value === 'function' ? value.bind(fixture) : value
+    },
+  })
+}
