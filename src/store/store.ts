@@ -5,7 +5,7 @@ import type { Cause, State } from '../task/states.ts'
  * both run the same migrations and cases. All times are epoch milliseconds; JSON columns hold what the caller gives.
  */
 export interface Store {
-  /** Inserts jobs, their dependencies and their first events. A `submitKey` already present: nothing is inserted and the ids stored under it are returned. */
+  /** Inserts jobs in state `created` with attempt 1, their dependencies and a first event (`state`, `{to: 'created'}`). Rejects with `conflict` when an id is taken. A `submitKey` already present: nothing is inserted and the ids stored under it are returned. */
   createJobs(
     jobs: readonly NewJob[],
     submitKey: string | undefined,
@@ -22,6 +22,7 @@ export interface Store {
   ranks(jobId: string, attempt: number): Promise<readonly RankRow[]>
   /** Elements in one of the states (absent: all); ordered by position. */
   elements(jobId: string, states?: readonly State[]): Promise<readonly ElementRow[]>
+  /** Recorded elements by state, at no cost that grows with their number; elements never recorded are in none. */
   elementCounts(jobIds: readonly string[]): Promise<ReadonlyMap<string, Readonly<Partial<Record<State, number>>>>>
   dependencies(jobId: string): Promise<readonly DependencyRow[]>
   dependents(jobId: string): Promise<readonly DependencyRow[]>
@@ -101,19 +102,27 @@ export type JobPatch = {
     | 'task']?: JobRow[K] | null
 }
 
+/**
+ * One change of one job: made as a whole or, when its condition no longer holds (or the job is gone), not at all.
+ * Conditions are checked in order, so of two equal transitions in one call the second is not made.
+ */
 export interface JobChange {
   readonly jobId: string
   readonly at: number
-  /** Condition. Absent: unconditional patch. */
+  /** Condition. Absent: unconditional patch; a change with `to` must name it (else DroverError `internal`). */
   readonly from?: State
   readonly attempt?: number
   readonly to?: State
-  /** Makes the next attempt current: `number` must be the old one plus 1. */
+  /** Makes the next attempt current, with a row in state `created`: `number` must be the old one plus 1 (a condition too). Clears nothing of the job; do that with `patch`. */
   readonly newAttempt?: { readonly number: number }
   readonly patch?: JobPatch
+  /** Of the attempt that was current before the change. Its `state` follows `to` when not given, unless `newAttempt` is. */
   readonly attemptPatch?: AttemptPatch
+  /** Of the attempt that was current before the change. Facts absent from a row keep what was recorded before. */
   readonly ranks?: readonly RankRow[]
+  /** One row is kept per position. Absent facts keep what was recorded in the same attempt; rows of an older attempt than recorded are ignored. */
   readonly elements?: readonly ElementRow[]
+  /** Recorded under the attempt that was current before the change. Transitions record none by themselves. */
   readonly events?: readonly NewEvent[]
 }
 
