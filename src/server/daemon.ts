@@ -16,7 +16,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** `DROVER_IDLE_EXIT` in seconds; `never` keeps the supervisor. Default 10 minutes. */
 export function idleExitMs(environment: Environment): number | null {
-  const text = environment['DROVER_IDLE_EXIT']
+  const text = environment.DROVER_IDLE_EXIT
   if (text === undefined || text === '') return IDLE_EXIT_MS
   if (text === 'never') return null
   const seconds = Number(text)
@@ -49,7 +49,7 @@ async function startWhenFree(environment: Environment): ReturnType<typeof startS
         environment,
         version: packageFacts().version,
         idleExitMs: idleExitMs(environment),
-        log: { debug: environment['DROVER_DEBUG'] ? line : () => {}, warn: line },
+        log: { debug: environment.DROVER_DEBUG ? line : () => {}, warn: line },
       })
     } catch (error) {
       // A supervisor that is just leaving still holds the store for a moment.

@@ -36,6 +36,11 @@ export function attachDetached(environment: Environment): Drover {
   })
 }
 
+/** Attaches to a living supervisor only: the first call fails with `supervisor_unreachable` where there is none. */
+export function attachOnly(environment: Environment): Drover {
+  return connectDrover(resolveHome(environment).socketPath, { version: packageFacts().version })
+}
+
 /** Becomes the supervisor, also for other clients: they find it on the socket. Its end is `close`. */
 async function become(environment: Environment): Promise<Drover> {
   const [{ startSupervisor }, { serveOnSocket }] = await Promise.all([import('../jobs/supervisor.ts'), import('./serve.ts')])
@@ -64,8 +69,7 @@ async function become(environment: Environment): Promise<Drover> {
 }
 
 async function attachIfAlive(environment: Environment): Promise<Drover | undefined> {
-  const { socketPath } = resolveHome(environment)
-  const client = connectDrover(socketPath, { version: packageFacts().version })
+  const client = attachOnly(environment)
   try {
     await client.status()
     return client

@@ -1,0 +1,57 @@
+import type { PlanView } from '../../jobs/drover.ts'
+import type { Cli } from '../cli.ts'
+import { createCommand } from '../command-builder.ts'
+import { bytesText } from '../output/amounts.ts'
+import { compileFields, printable } from '../output/table.ts'
+import { addTaskFlags, readTask, splitCommand, type TaskFlags } from '../task-flags.ts'
+
+function section(title: string, body: string): string {
+  return body === '' ? '' : `\n${title}\n${body.replace(/^(?=.)/gm, '  ')}`
+}
+
+function compilePlanText(cli: Cli, plan: PlanView): string {
+  const { demand } = plan
+  return [
+    compileFields([
+      ['task', cli.style.bold(printable(plan.name))],
+      ['target', `${plan.target} (${plan.kind})`],
+      ['needs', `${demand.cpus} cores, ${demand.gpus} GPUs${demand.memory_bytes > 0 ? `, ${bytesText(demand.memory_bytes)}` : ''}`],
+      ['after', plan.after.map((one) => `${one.task} (${one.condition})`).join(', ')],
+      ['directory', plan.attempt_dir],
+      ['starts', plan.command.map(printable).join(' ')],
+      [
+        'env',
+        Object.entries(plan.env)
+          .map(([name, value]) => printable(`${name}=${value}`))
+          .join(' '),
+      ],
+      ['secrets', plan.secret_names.join(' ')],
+    ]),
+    section('Keys', compileFields(plan.keys.map((key) => [key.key, printable(key.became)] as const))),
+    ...plan.warnings.map((warning) => `\n${cli.style.bad('warning')} ${printable(warning)}\n`),
+    ...plan.files.map((file) => section(`${file.path} (${file.mode})`, file.content.endsWith('\n') ? file.content : `${file.content}\n`)),
+  ].join('')
+}
+
+/** Prints plans. In JSON always an array, one plan per task. */
+export async function printPlan(cli: Cli, plans: readonly PlanView[]): Promise<void> {
+  await cli.print({
+    json: plans,
+    ids: plans.map((plan) => plan.name),
+    text: () => plans.map((plan) => compilePlanText(cli, plan)).join('\n'),
+  })
+}
+
+/** `drover plan FILE`: what would run, down to the scripts; nothing is made and nothing is sent. */
+export async function planCommand(cli: Cli, argv: readonly string[]): Promise<void> {
+  const { own, command: words } = splitCommand(argv)
+  const command = addTaskFlags(createCommand(cli, 'plan', 'Show what would run, down to the generated scripts.'))
+    .usage('[options] FILE | [options] -- COMMAND [ARGUMENTS]')
+    .argument('[file]', 'task file in YAML; - is standard input')
+    .action(async (file: string | undefined, flags: TaskFlags) => {
+      const source = { ...(file === undefined ? {} : { file }), ...(words === undefined ? {} : { command: words }) }
+      const task = await readTask(cli.host, source, flags)
+      await printPlan(cli, await (await cli.drover()).plan(task))
+    })
+  await command.parseAsync(own, { from: 'user' })
+}
