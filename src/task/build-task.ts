@@ -1,0 +1,163 @@
+import { type LocatedAfter, readAfter } from './after.ts'
+import { readArray } from './array.ts'
+import { parseDuration } from './durations.ts'
+import { resolveEnvironment, type TaskEnvironment } from './environment.ts'
+import { readFileMounts, readWorkdir } from './file-mounts.ts'
+import { FOREIGN_SHAPES } from './foreign-shapes.ts'
+import { interpolateTask } from './interpolation.ts'
+import { get, type Located, type LocatedMap, nodeText, refusal, toPlain } from './located.ts'
+import { readResources } from './resources.ts'
+import { checkShape } from './shape.ts'
+import { FAILURE_KINDS } from './states.ts'
+import type { TaskContext } from './task-context.ts'
+import { taskShape } from './task-shape.ts'
+import type { RetriesSpec, RetryCondition, RunSpec, TaskSpec, WorkdirSpec } from './task-spec.ts'
+
+/** TERM to KILL where the task names no `grace`: 10 s. */
+const DEFAULT_GRACE_MS = 10_000
+
+/** A task whose `after` still has to be checked against the whole file. */
+export interface BuiltTask {
+  readonly spec: TaskSpec
+  readonly after: readonly LocatedAfter[]
+  readonly node: LocatedMap
+}
+
+/** What a bare command gives instead of the keys `run` and `workdir`. */
+export interface CommandParts {
+  readonly run: RunSpec
+  readonly workdir: WorkdirSpec
+}
+
+/**
+ * Checks one document, with flags already put over it, and turns it into a TaskSpec (without `after`).
+ *
+ * @throws InputError at the first thing that is wrong
+ */
+export function buildTask(document: LocatedMap, context: TaskContext, command?: CommandParts): BuiltTask {
+  const task: LocatedMap = {
+    ...document,
+    entries: document.entries.filter(({ value }) => value.kind !== 'scalar' || value.type !== 'null'),
+  }
+  checkShape(task, taskShape, '')
+  const environment = resolveEnvironment(task, context)
+  const filled = interpolateTask(task, { ...environment.envs, ...environment.secrets })
+  checkShape(filled, taskShape, '')
+  const shown = interpolateTask(task, environment.envs)
+  return { spec: readTask(filled, shown, environment, context, command), after: readAfterOf(filled), node: filled }
+}
+
+const readAfterOf = (task: LocatedMap) => {
+  const node = get(task, 'after')
+  return node ? readAfter(node) : []
+}
+
+function readTask(
+  task: LocatedMap,
+  shown: LocatedMap,
+  environment: TaskEnvironment,
+  context: TaskContext,
+  command: CommandParts | undefined,
+): TaskSpec {
+  const number = (key: string) => {
+    const node = get(task, key)
+    return node?.kind === 'scalar' ? Number(node.value) : undefined
+  }
+  const duration = (key: string) => {
+    const node = get(task, key)
+    return node?.kind === 'scalar' ? parseDuration(node.value as string | number) : undefined
+  }
+  const name = nodeText(get(task, 'name'))
+  const setup = nodeText(get(task, 'setup'))
+  const workdirNode = get(task, 'workdir')
+  const workdir = workdirNode ? readWorkdir(workdirNode, context) : command?.workdir
+  const mounts = get(task, 'file_mounts')
+  const arrayNode = get(task, 'array')
+  const timeoutMs = duration('timeout')
+  const processesPerNode = number('processes_per_node')
+  const cpusPerProcess = number('cpus_per_process')
+  const resources = get(task, 'resources')
+  return {
+    ...(name === undefined ? {} : { name }),
+    target: nodeText(get(task, 'target')) ?? 'local',
+    numNodes: number('num_nodes') ?? 1,
+    resources: readResources(resources?.kind === 'map' ? resources : undefined),
+    envs: environment.envs,
+    secrets: environment.secrets,
+    ...(workdir === undefined ? {} : { workdir }),
+    fileMounts: mounts?.kind === 'map' ? readFileMounts(mounts, workdir !== undefined, context) : [],
+    ...(setup === undefined ? {} : { setup }),
+    run: command?.run ?? readRun(task),
+    ...(arrayNode === undefined ? {} : { array: readArray(arrayNode, context) }),
+    retries: readRetries(get(task, 'retries')),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    graceMs: duration('grace') ?? DEFAULT_GRACE_MS,
+    after: [],
+    collect: readTexts(get(task, 'collect')),
+    ...(processesPerNode === undefined ? {} : { processesPerNode }),
+    ...(cpusPerProcess === undefined ? {} : { cpusPerProcess }),
+    notify: readNotify(get(task, 'notify')),
+    baseDirectory: context.baseDirectory,
+    foreign: readForeign(task, environment),
+    written: readWritten(shown, environment, command),
+  }
+}
+
+function readTexts(node: Located | undefined): readonly string[] {
+  if (node?.kind === 'list') return node.items.map((item) => nodeText(item) ?? '')
+  const text = nodeText(node)
+  return text === undefined ? [] : [text]
+}
+
+function readRun(task: LocatedMap): RunSpec {
+  const node = get(task, 'run')
+  if (node?.kind === 'list') {
+    const argv = readTexts(node)
+    if (argv[0] === '') throw refusal('run', node.origin, 'the program has no name')
+    return { kind: 'argv', argv }
+  }
+  const text = nodeText(node)
+  // A SkyPilot pool or a set-up cluster has nothing to run; the job then ends after setup.
+  if (text === undefined && !get(task, 'setup') && !get(task, 'pool') && !get(task, 'service')) {
+    throw refusal('', task.origin, 'the task has nothing to run', 'Add the key run: a script, or a list of a command and its arguments.')
+  }
+  return { kind: 'script', text: text ?? '' }
+}
+
+function readRetries(node: Located | undefined): RetriesSpec {
+  const max = node?.kind === 'map' ? get(node, 'max') : node
+  const when = node?.kind === 'map' ? readTexts(get(node, 'when')) : []
+  const backoff = node?.kind === 'map' ? get(node, 'backoff') : undefined
+  const conditions = when.map((text): RetryCondition => (text.startsWith('exit:') ? { exitCode: Number(text.slice(5)) } : { kind: text }))
+  const all = FAILURE_KINDS.filter((kind) => kind !== 'dependency' && kind !== 'rejected').map((kind) => ({ kind }))
+  return {
+    max: max?.kind === 'scalar' ? Number(max.value) : 0,
+    when: conditions.length > 0 ? conditions : all,
+    backoffMs: backoff?.kind === 'scalar' ? (parseDuration(backoff.value as string | number) ?? 0) : 0,
+  }
+}
+
+function readNotify(node: Located | undefined): TaskSpec['notify'] {
+  const onStart = node?.kind === 'map' ? nodeText(get(node, 'on_start')) : undefined
+  const onEnd = node?.kind === 'map' ? nodeText(get(node, 'on_end')) : undefined
+  return { ...(onStart === undefined ? {} : { onStart }), ...(onEnd === undefined ? {} : { onEnd }) }
+}
+
+function readForeign(task: LocatedMap, environment: TaskEnvironment): Readonly<Record<string, unknown>> {
+  const entries = task.entries
+    .filter(({ key }) => Object.hasOwn(FOREIGN_SHAPES, key))
+    .map(({ key, value }) => [key, toPlain(value)] as const)
+  const managed = environment.managedSecrets.length > 0 ? [['secrets', environment.managedSecrets] as const] : []
+  return Object.fromEntries([...entries, ...managed])
+}
+
+/** The keys as written, flags and `--env` included; of secrets only the names. */
+function readWritten(task: LocatedMap, environment: TaskEnvironment, command: CommandParts | undefined): Readonly<Record<string, unknown>> {
+  const written = new Map(task.entries.map(({ key, value }) => [key, toPlain(value)]))
+  if (Object.keys(environment.envs).length > 0) written.set('envs', environment.envs)
+  else written.delete('envs')
+  if (command?.run.kind === 'argv') written.set('run', command.run.argv)
+  const names = [...Object.keys(environment.secrets), ...environment.managedSecrets]
+  if (names.length > 0) written.set('secrets', names)
+  return Object.fromEntries(written)
+}
