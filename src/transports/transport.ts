@@ -1,4 +1,4 @@
-/** Result of one command on a host. `code` is undefined when a signal ended it. */
+/** Result of one command on a host. `code` is undefined when a signal ended it and the transport can tell; a shell says 128 + n. */
 export interface CommandResult {
   readonly code: number | undefined
   readonly stdout: string
@@ -73,4 +73,7 @@ export interface SpawnRequest {
 
 export interface SpawnResult {
   readonly pid: number
+  /** Identity of what was started, where the transport learned it at once (`-` when it had ended already). */
+  readonly startTime?: string
+  readonly bootId?: string
 }
