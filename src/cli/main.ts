@@ -1,7 +1,8 @@
 import { DroverError, InputError, toErrorJson } from '../errors.ts'
 import { DROVER_EXIT_CODE } from '../task/exit-codes.ts'
 import { Cli, type CliHost } from './cli.ts'
-import { COMMANDS, isCommand } from './command-table.ts'
+import { COMMAND_NAMES, isCommand } from './command-names.ts'
+import { COMMAND_LOADERS } from './command-table.ts'
 import { compileJsonError } from './output/json.ts'
 import { OutputClosed } from './output/output-stream.ts'
 
@@ -27,14 +28,16 @@ async function dispatch(cli: Cli, argv: readonly string[]): Promise<void> {
   const [name = 'help', ...rest] = argv
   if (name === '--version' || name === '-V') return await dispatch(cli, ['version', ...rest])
   if (name === '--help' || name === '-h') return await dispatch(cli, ['help', ...rest])
+  const [topic] = rest
+  if (name === 'help' && topic !== undefined && !topic.startsWith('-') && topic !== 'help') return await dispatch(cli, [topic, '--help'])
   if (!isCommand(name)) {
     const { nearestName } = await import('../task/nearest-name.ts')
-    const near = nearestName(name, Object.keys(COMMANDS))
+    const near = nearestName(name, COMMAND_NAMES)
     throw new InputError('invalid_argument', `unknown command "${name}"`, {
       hint: near === undefined ? 'All commands: drover help' : `Did you mean "${near}"?`,
     })
   }
-  await (await COMMANDS[name].load())(cli, rest)
+  await (await COMMAND_LOADERS[name]())(cli, rest)
 }
 
 /** Adds the nearest name to an error about a job or target that is not there; asks only a living supervisor. */

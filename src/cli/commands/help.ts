@@ -1,20 +1,10 @@
-import { InputError } from '../../errors.ts'
-import { nearestName } from '../../task/nearest-name.ts'
 import type { Cli } from '../cli.ts'
-import { COMMANDS, isCommand } from '../command-table.ts'
+import { COMMAND_FACTS } from '../command-names.ts'
 import { compileFields } from '../output/table.ts'
 
-/** `drover help [command]`. */
-export async function helpCommand(cli: Cli, argv: readonly string[]): Promise<void> {
-  const name = argv.find((word) => !word.startsWith('-'))
-  if (name !== undefined) {
-    if (!isCommand(name)) {
-      const near = nearestName(name, Object.keys(COMMANDS))
-      throw new InputError('invalid_argument', `unknown command "${name}"`, near === undefined ? {} : { hint: `Did you mean "${near}"?` })
-    }
-    if (name !== 'help') return await (await COMMANDS[name].load())(cli, ['--help'])
-  }
-  const commands = Object.entries(COMMANDS).flatMap(([command, { summary }]) =>
+/** `drover help`: all commands. Help on one command is that command's own `--help`. */
+export async function helpCommand(cli: Cli): Promise<void> {
+  const commands = Object.entries(COMMAND_FACTS).flatMap(([command, { summary }]) =>
     summary === '' ? [] : [[`  ${command}`, summary] as const],
   )
   await cli.host.stdout.write(`drover ${cli.host.version}: write a task once, run it anywhere.

@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+// Written for any Node that knows modules: an old one must get as far as the message below.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import module from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+function isNewEnough(version) {
+  const [major, minor] = version.split('.').map(Number)
+  return major > 22 || (major === 22 && minor >= 18)
+}
+
+/** Runs the same command line under the Node that was installed with the package. */
+function runUnder(node) {
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...process.env, DROVER_NODE_CHOSEN: '1' },
+  })
+  // The terminal sends Ctrl-C to both; what is sent to this process alone is handed on.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  child.on('error', (error) => {
+    process.stderr.write(`drover: cannot run ${node}: ${error.message}\n`)
+    process.exitCode = 125
+  })
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? (signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 125)
+  })
+}
+
+async function start() {
+  const home = process.env.DROVER_HOME || join(homedir(), '.drover')
+  // Only inside a home that exists: Drover alone makes it, with its own permissions.
+  if (existsSync(home)) module.enableCompileCache?.(join(home, 'cache', 'node'))
+  const emit = process.emitWarning
+  process.emitWarning = (warning, ...rest) => {
+    // node:sqlite is a release candidate, and its use here is a decision of Drover's, not of the user's.
+    if (String(warning).startsWith('SQLite is an experimental feature')) return
+    emit.call(process, warning, ...rest)
+  }
+  const bundle = join(root, 'dist', 'cli.js')
+  const { main } = await import(existsSync(bundle) ? '../dist/cli.js' : '../src/cli/main.ts')
+  await main()
+}
+
+const installed = join(root, 'node_modules', 'node', 'bin', 'node')
+if (isNewEnough(process.versions.node)) await start()
+else if (existsSync(installed) && process.env.DROVER_NODE_CHOSEN !== '1') runUnder(installed)
+else {
+  process.stderr.write(
+    `drover: it needs Node 22.18 or newer, and this is ${process.versions.node} (${process.execPath}).\n  Install a newer Node: https://nodejs.org\n`,
+  )
+  process.exitCode = 125
+}

@@ -1,0 +1,44 @@
+/** Facts about a command that do not need its code. */
+interface CommandFacts {
+  /** One line for `drover help`; empty: not shown. */
+  readonly summary: string
+  /** What its words name, for completion. */
+  readonly completes?: 'jobs' | 'targets' | 'files'
+}
+
+/** Every command, in the order of `drover help`. */
+export const COMMAND_FACTS = {
+  run: { summary: 'run a task file, or a command, and follow it', completes: 'files' },
+  plan: { summary: 'show what would run, without running it', completes: 'files' },
+  list: { summary: 'list jobs, newest first' },
+  show: { summary: 'show all about one job', completes: 'jobs' },
+  logs: { summary: 'print or follow what a job wrote', completes: 'jobs' },
+  wait: { summary: 'wait for jobs; exit with their code', completes: 'jobs' },
+  cancel: { summary: 'end jobs, or elements of an array', completes: 'jobs' },
+  retry: { summary: 'start a new attempt of an ended job', completes: 'jobs' },
+  explain: { summary: 'say why a job waits, or how it ended', completes: 'jobs' },
+  settle: { summary: 'decide the end of a lost job', completes: 'jobs' },
+  fetch: { summary: 'copy files of a job to this machine', completes: 'jobs' },
+  rm: { summary: 'remove ended jobs and their directories', completes: 'jobs' },
+  prune: { summary: 'remove old jobs by age or size' },
+  target: { summary: 'list, show or check targets', completes: 'targets' },
+  doctor: { summary: 'check this installation' },
+  supervisor: { summary: 'status, stop or run of the supervisor' },
+  completion: { summary: 'print a completion script for bash, zsh or fish' },
+  version: { summary: 'print the version' },
+  help: { summary: 'show this, or help on a command' },
+  __complete: { summary: '' },
+} as const satisfies Readonly<Record<string, CommandFacts>>
+
+/** Name of a command. */
+export type CommandName = keyof typeof COMMAND_FACTS
+
+/** The names that are shown, in order. */
+export const COMMAND_NAMES: readonly string[] = Object.entries(COMMAND_FACTS).flatMap(([name, { summary }]) =>
+  summary === '' ? [] : [name],
+)
+
+/** True for the name of a command. */
+export function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(COMMAND_FACTS, name)
+}

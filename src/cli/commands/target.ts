@@ -1,0 +1,91 @@
+import { InputError } from '../../errors.ts'
+import type { TargetView } from '../../jobs/drover.ts'
+import { nearestName } from '../../task/nearest-name.ts'
+import { printChecks } from '../check-text.ts'
+import type { Cli } from '../cli.ts'
+import { createCommand } from '../command-builder.ts'
+import { bytesText, spanText } from '../output/amounts.ts'
+import { compileFields, compileTable } from '../output/table.ts'
+
+function compileTargets(targets: readonly TargetView[]): string {
+  return compileTable(
+    [
+      { title: 'NAME' },
+      { title: 'KIND' },
+      { title: 'HOST' },
+      { title: 'CORES', align: 'right' },
+      { title: 'MEMORY', align: 'right' },
+      { title: 'GPUS' },
+      { title: 'SEEN', align: 'right' },
+    ],
+    targets.map(({ name, kind, site, site_age_ms: age }) => [
+      name,
+      kind,
+      site?.hostname ?? '',
+      site === null ? '' : String(site.cpus),
+      site === null ? '' : bytesText(site.memoryBytes),
+      site === null ? '' : site.gpus.map((gpu) => gpu.name).join(', '),
+      age === null ? 'never' : `${spanText(age)} ago`,
+    ]),
+  )
+}
+
+function compileTarget(target: TargetView): string {
+  const { capabilities, site } = target
+  const limit = (value: number): string => (Number.isFinite(value) ? String(value) : 'no limit')
+  return compileFields([
+    ['name', target.name],
+    ['kind', target.kind],
+    ['host', site?.hostname],
+    ['user', site?.user],
+    ['root', site?.root],
+    ['cores', site === null ? null : String(site.cpus)],
+    ['memory', site === null ? null : bytesText(site.memoryBytes)],
+    ['GPUs', site?.gpus.map((gpu) => `${gpu.index}: ${gpu.name} (${bytesText(gpu.memoryBytes)})`).join(', ')],
+    ['groups', site?.processGroups],
+    ['tools', site === null ? null : Object.keys(site.tools).join(' ')],
+    ['seen', target.site_age_ms === null ? 'never' : `${spanText(target.site_age_ms)} ago`],
+    ['nodes', limit(capabilities.maxNodes)],
+    ['arrays', `${capabilities.arrays}, ${limit(capabilities.maxArraySize)} elements`],
+    [
+      'refuses',
+      Object.entries(capabilities.refusedKeys)
+        .map(([key, why]) => `${key} (${why})`)
+        .join('; '),
+    ],
+    ['options', Object.keys(target.options).length === 0 ? null : JSON.stringify(target.options)],
+  ])
+}
+
+async function findTarget(cli: Cli, name: string): Promise<TargetView> {
+  const targets = await (await cli.drover()).targets()
+  const found = targets.find((target) => target.name === name)
+  if (found) return found
+  const near = nearestName(
+    name,
+    targets.map((target) => target.name),
+  )
+  throw new InputError('unknown_target', `no target "${name}"`, {
+    hint: near === undefined ? 'Known targets: drover target list' : `Did you mean "${near}"?`,
+  })
+}
+
+/** `drover target list|show|check`. */
+export async function targetCommand(cli: Cli, argv: readonly string[]): Promise<void> {
+  const command = createCommand(cli, 'target', 'List, show or check the places that run jobs.').usage('list | show NAME | check NAME')
+  const list = createCommand(cli, 'list', 'List all targets.').action(async () => {
+    const targets = await (await cli.drover()).targets()
+    await cli.print({ json: targets, ids: targets.map((target) => target.name), text: () => compileTargets(targets) })
+  })
+  const show = createCommand(cli, 'show', 'Show what is known of a target.')
+    .argument('<name>', 'name of the target')
+    .action(async (name: string) => {
+      const target = await findTarget(cli, name)
+      await cli.print({ json: target, ids: [target.name], text: () => compileTarget(target) })
+    })
+  const check = createCommand(cli, 'check', 'Ask a target whether it can run jobs.')
+    .argument('<name>', 'name of the target')
+    .action(async (name: string) => await printChecks(cli, await (await cli.drover()).checkTarget(name)))
+  for (const one of [list, show, check]) command.addCommand(one)
+  await command.parseAsync(argv, { from: 'user' })
+}
