@@ -30,7 +30,7 @@ with LocalCluster(worker_config=WorkerConfig(cores=os.cpu_count())) as cluster:
             every.append(task)
         # wait_for_jobs looks once a second; a file that a last task makes is seen at once.
         done = os.path.join(directory, "done")
-        job.program(["touch", done], deps=previous or every)
+        job.program(["touch", done], stdout=done + ".out", stderr=done + ".err", deps=previous or every)
         start = time.monotonic()
         submitted = client.submit(job)
         while not os.path.exists(done):

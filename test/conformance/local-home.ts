@@ -100,6 +100,11 @@ export class LocalHome implements Fixture {
     await this.start()
   }
 
+  /** Ends the supervisor as `drover supervisor stop` does; its jobs run on. */
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM')
+  }
+
   async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#supervisor
     await this.#drover?.close()
