@@ -1,3 +1,4 @@
+import type { SiteFacts } from '../targets/site-facts.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { ArraySpec, NotifySpec, RetriesSpec, RunSpec, TaskSpec } from '../task/task-spec.ts'
 import type { State } from '../task/states.ts'
@@ -30,25 +31,12 @@ export interface ResolvedTask {
   readonly notify: NotifySpec
   /** Upstream task name → directory of its work files on the same target; becomes `DROVER_UPSTREAM_<NAME>`. */
   readonly upstreams: Readonly<Record<string, string>>
+  /** Directory of the client that submitted, absolute; collected files go below it. */
+  readonly clientDirectory?: string
   readonly spec: TaskSpec
 }
 
-/** Facts about a target, read once and cached with their age. */
-export interface SiteFacts {
-  readonly readAt: number
-  readonly hostname: string
-  readonly bootId: string
-  readonly cpus: number
-  readonly memoryBytes: number
-  readonly gpus: readonly { readonly index: number; readonly name: string; readonly memoryBytes: number }[]
-  /** Absolute paths of tools found on the target: sh, bash, setsid, perl, nvidia-smi, rsync… */
-  readonly tools: Readonly<Record<string, string>>
-  /** How process groups are made there. */
-  readonly processGroups: 'setsid' | 'perl' | 'bash' | 'none'
-  /** Target directory of bundles and jobs; absolute. */
-  readonly root: string
-  readonly user: string
-}
+export type { SiteFacts }
 
 /** What one key of the task became, for `drover plan`. */
 export interface KeyOutcome {
@@ -105,6 +93,10 @@ export interface NativeRef {
   readonly jobId: string
   readonly attempt: number
   readonly attemptDir: string
+  /** Number of ranks. */
+  readonly ranks: number
+  /** Slots of a packed array; 0 for a job that is no array. */
+  readonly slots: number
 }
 
 /** What the target said of one job. `word` is its own word; `state` the nearest in Drover's vocabulary. */
