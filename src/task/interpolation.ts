@@ -3,7 +3,7 @@ import { get, type Located, type LocatedMap, set } from './located.ts'
 /** The keys whose values know `$NAME` and `${NAME}`; setup and run use real shell variables. */
 const INTERPOLATED_KEYS = ['workdir', 'file_mounts', 'volumes', 'service'] as const
 // SkyPilot (sky/task.py, _fill_in_env_vars) makes brace marks optional one by one, so `${X:-d}` with X=v gives `v:-d}`.
-const REFERENCE = /\$\{?(?<![\p{L}\p{N}_])([a-zA-Z_][a-zA-Z0-9_]*)(?![\p{L}\p{N}_])\}?/gu
+const REFERENCE = /\$\{?([a-zA-Z_][a-zA-Z0-9_]*)(?![\p{L}\p{N}_])\}?/gu
 
 /** Replaces `$NAME` and `${NAME}`; an unknown name stays as it is. A backslash or a second `$` is no escape. */
 export function interpolate(text: string, variables: Readonly<Record<string, string>>): string {

@@ -4,6 +4,8 @@ import { InputError } from '../errors.ts'
 export interface Origin {
   readonly place?: { readonly file: string; readonly line: number; readonly column: number }
   readonly flag?: string
+  /** The task it belongs to, where several stand in one TypeScript call and there are no lines to tell them apart. */
+  readonly task?: string
 }
 
 /** A value with its origin. `text` is what Python's `str()` makes of it; `source` what stands in the file. */
@@ -84,7 +86,7 @@ export function describe(node: Located): string {
 
 /** The error for a value that is refused: names the key (or the flag) and carries the place. */
 export function refusal(path: string, origin: Origin, message: string, hint?: string): InputError {
-  const subject = origin.flag ?? path
+  const subject = origin.flag ?? (origin.task === undefined ? path : `task ${quote(origin.task)}${path === '' ? '' : `: ${path}`}`)
   return new InputError(
     origin.flag === undefined ? 'invalid_task' : 'invalid_argument',
     subject === '' ? message : `${subject}: ${message}`,

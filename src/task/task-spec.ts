@@ -71,6 +71,7 @@ export interface FileMountSpec {
 export interface ArraySpec {
   readonly elements:
     | { readonly kind: 'count'; readonly count: number }
+    /** `stop` is excluded, `step` at least 1. */
     | { readonly kind: 'range'; readonly start: number; readonly stop: number; readonly step: number }
     /** Values in order, as strings (from `values`, or the lines of `file`). */
     | { readonly kind: 'values'; readonly values: readonly string[] }
@@ -96,6 +97,7 @@ export interface RetriesSpec {
 
 /** An upstream task of the same file (or job id) and the condition under which this one starts. */
 export interface AfterSpec {
+  /** Name of a task of the same file, or `job:<id>`. */
   readonly task: string
   /** `ok`: it succeeded. `any`: it ended. `failed`: it failed. */
   readonly condition: 'ok' | 'any' | 'failed'

@@ -84,8 +84,8 @@ function readDocument(document: Document.Parsed, at: (offset: number) => Origin)
     const origin = node.range ? at(node.range[0]) : fallback
     if (isAlias(node)) {
       const target = node.resolve(document)
-      if (target === undefined) throw refusal('', origin, `the alias *${node.source} has no anchor before it`)
-      if (open.has(target)) throw refusal('', origin, `the alias *${node.source} stands inside its own anchor`)
+      if (target === undefined) throw refusal('', origin, 'the alias has no anchor before it')
+      if (open.has(target)) throw refusal('', origin, 'the alias stands inside its own anchor')
       return read(target, origin)
     }
     if (isScalar(node)) return readScalar(node, origin)
@@ -97,13 +97,13 @@ function readDocument(document: Document.Parsed, at: (offset: number) => Origin)
   }
 
   function readList(items: readonly Node[], node: Node & { tag?: string }, origin: Origin): Located {
-    if (node.tag !== undefined && node.tag !== `${TAG}seq`) throw refusal('', origin, `the tag ${quote(node.tag)} is not supported`)
+    if (node.tag !== undefined && node.tag !== `${TAG}seq`) throw refusal('', origin, 'the tag is not supported')
     return { kind: 'list', items: items.map((item) => read(item, origin)), origin }
   }
 
   function readMap(node: Extract<Node, { items: unknown[] }>, origin: Origin): Located {
     const tag = 'tag' in node ? node.tag : undefined
-    if (tag !== undefined && tag !== `${TAG}map` && tag !== `${TAG}set`) throw refusal('', origin, `the tag ${quote(tag)} is not supported`)
+    if (tag !== undefined && tag !== `${TAG}map` && tag !== `${TAG}set`) throw refusal('', origin, 'the tag is not supported')
     const own = new Map<string, LocatedEntry>()
     const merged = new Map<string, LocatedEntry>()
     for (const pair of node.items as { key: Node | null; value: Node | null }[]) {
@@ -140,7 +140,7 @@ function readScalar(node: Scalar, origin: Origin): LocatedScalar {
   if (tag === undefined) return node.type === 'PLAIN' ? resolvePlainScalar(text, origin) : textNode(text, origin)
   if (tag === '!' || tag === `${TAG}str`) return textNode(text, origin)
   const construct = tag.startsWith(TAG) ? BY_TAG[tag.slice(TAG.length)] : undefined
-  if (!construct) throw refusal('', origin, `the tag ${quote(tag)} is not supported`)
+  if (!construct) throw refusal('', origin, 'the tag is not supported')
   const resolved = construct(text)
   if (!resolved) throw refusal('', origin, `the value is not a ${tag.slice(TAG.length)}, as its tag says`)
   return { kind: 'scalar', ...resolved, source: text, origin }
