@@ -269,8 +269,6 @@ export class GraphReactor {
       if (!isOutcome(node.status)) continue
       for (const edge of node.dependents) {
         const { dependent } = edge
-        // An edge to the same upstream may have skipped it a moment ago.
-        if (dependent.status !== 'waiting') continue
         if (holds(edge.condition, node.status)) {
           dependent.open.delete(edge)
           if (dependent.open.size === 0) this.#makeReady(dependent)

@@ -136,6 +136,7 @@ test('elements: facts add up within an attempt, a newer attempt replaces, an old
   await write({ position: 1, attempt: 1, state: 'failed', exitCode: 2, causeKind: 'exit', endedAt: 9 })
   const failed = { position: 1, attempt: 1, state: 'failed', exitCode: 2, causeKind: 'exit', startedAt: 5, endedAt: 9 }
   expect(await store.elements('a', ['failed'])).toEqual([failed])
+  expect(await store.elements('a', [])).toEqual([])
   expect(await store.elements('a')).toEqual([{ position: 0, attempt: 1, state: 'running' }, failed])
   await write({ position: 1, attempt: 2, state: 'queued' })
   await write({ position: 1, attempt: 1, state: 'succeeded' })
