@@ -20,6 +20,8 @@ export function createCommand(cli: Cli, name: string, summary: string): Command 
     .helpOption('-h, --help', 'show this help')
     .showSuggestionAfterError(true)
     .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => void cli.host.stdout.write(text), writeErr: () => {} })
   command.hook('preAction', (_, actual) => {
     const options: CommonOptions = actual.optsWithGlobals()
     if (options.output !== undefined) cli.mode = options.output

@@ -84,7 +84,7 @@ describe('arguments become requests', () => {
         '--retries',
         '1',
         '--retry-when',
-        'timeout,17',
+        'timeout,exit:17',
         '--backoff',
         '5s',
         '--timeout',

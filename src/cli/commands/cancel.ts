@@ -13,9 +13,10 @@ export async function cancelCommand(cli: Cli, argv: readonly string[]): Promise<
     .action(async (selectors: readonly string[], options: { readonly elements?: readonly number[] }) => {
       if (options.elements !== undefined && selectors.length > 1)
         throw new InputError('invalid_argument', '--elements belongs to one job, and several are named')
+      const elements = options.elements === undefined ? {} : { elements: options.elements }
       const drover = await cli.drover()
       const jobs: Job[] = []
-      for (const selector of selectors) jobs.push(await drover.cancel(selector, { by: 'user', ...options }))
+      for (const selector of selectors) jobs.push(await drover.cancel(selector, { by: 'user', ...elements }))
       await cli.print({
         json: oneOrMany(jobs, selectors.length > 1),
         ids: jobs.map((job) => job.id),

@@ -2,7 +2,6 @@ import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs
 import { delimiter, join } from 'node:path'
 import { toErrorJson } from '../../errors.ts'
 import type { CheckLine } from '../../jobs/drover.ts'
-import { resolveHome } from '../../targets/drover-home.ts'
 import { printChecks } from '../check-text.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
@@ -94,6 +93,7 @@ async function checkSupervisor(cli: Cli): Promise<readonly CheckLine[]> {
 export async function doctorCommand(cli: Cli, argv: readonly string[]): Promise<void> {
   const command = createCommand(cli, 'doctor', 'Check home, disk, Node, shells, supervisor, store and the local target.').action(
     async () => {
+      const { resolveHome } = await import('../../targets/drover-home.ts')
       const { home } = resolveHome(cli.host.environment)
       const node = line('node', true, `${process.versions.node} (${process.execPath})`)
       await printChecks(cli, [
