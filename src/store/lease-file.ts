@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 
 /** What a lease file says. `released`: its holder left in order and nobody holds the store. */
-export interface LeaseRecord {
+export interface Lease {
   readonly version: 1
   readonly generation: number
   readonly host: string
@@ -47,13 +47,13 @@ export async function listGenerations(home: string): Promise<readonly number[]> 
 }
 
 /** Reads one lease; `gone` when there is no such file, `unreadable` when it holds something else. */
-export async function readLeaseFile(home: string, generation: number): Promise<LeaseRecord | 'gone' | 'unreadable'> {
+export async function readLeaseFile(home: string, generation: number): Promise<Lease | 'gone' | 'unreadable'> {
   const text = await readFile(leasePath(home, generation), 'utf8').catch(missing)
   return text === undefined ? 'gone' : (parseLease(text, generation) ?? 'unreadable')
 }
 
 /** A lease from its text; undefined when it is cut off, damaged or of another generation than its name says. */
-export function parseLease(text: string, generation: number): LeaseRecord | undefined {
+export function parseLease(text: string, generation: number): Lease | undefined {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -68,7 +68,7 @@ export function parseLease(text: string, generation: number): LeaseRecord | unde
  * Writes a lease under its generation, whole or not at all, and only if nobody did; false when somebody did. Linking
  * a complete file to its name is atomic on every file system that has links, NFS included.
  */
-export async function createLeaseFile(home: string, lease: LeaseRecord): Promise<boolean> {
+export async function createLeaseFile(home: string, lease: Lease): Promise<boolean> {
   const path = leasePath(home, lease.generation)
   const text = `${JSON.stringify(lease, undefined, 2)}\n`
   const temporary = join(home, `.lease.${randomBytes(8).toString('hex')}.tmp`)

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DroverError } from '../errors.ts'
 import {
   createLeaseFile,
-  type LeaseRecord,
+  type Lease,
   leasePath,
   listGenerations,
   readLeaseFile,
@@ -14,7 +14,7 @@ import {
 import { type ProcessIdentity, readOwnIdentity, readStartTime } from './process-identity.ts'
 import { storeError } from './sqlite-errors.ts'
 
-export type { LeaseRecord } from './lease-file.ts'
+export type { Lease } from './lease-file.ts'
 
 /*
  * One supervisor per home. Leases are numbered files that never change: `lease.7.json` is written whole and linked to
@@ -27,11 +27,11 @@ export type { LeaseRecord } from './lease-file.ts'
 export type LeaseReading =
   /** Nobody: never held, or released. */
   | { readonly kind: 'free'; readonly generation: number }
-  | { readonly kind: 'held'; readonly generation: number; readonly lease: LeaseRecord }
+  | { readonly kind: 'held'; readonly generation: number; readonly lease: Lease }
   /** Its process is gone, or the host was booted since. */
-  | { readonly kind: 'stale'; readonly generation: number; readonly lease: LeaseRecord }
+  | { readonly kind: 'stale'; readonly generation: number; readonly lease: Lease }
   /** Held on another host, where alone its process can be seen. */
-  | { readonly kind: 'elsewhere'; readonly generation: number; readonly lease: LeaseRecord }
+  | { readonly kind: 'elsewhere'; readonly generation: number; readonly lease: Lease }
   /** The file is damaged. Its holder, if there is one, is unknown and will notice that it was succeeded. */
   | { readonly kind: 'unreadable'; readonly generation: number }
 
@@ -43,21 +43,13 @@ export interface LeaseWorld {
 }
 
 export interface LeaseRequest {
-  /** Directory of the store; made (0700) when missing. */
-  readonly home: string
   /** Absolute path of the socket this supervisor will answer on. */
   readonly socket: string
   readonly droverVersion: string
 }
 
-/** The lease this process holds. */
-export interface Lease {
-  readonly record: LeaseRecord
-  /** False once another process has taken over; ask before each tick's writes. See `isStillMine`. */
-  isMine(): boolean
-  /** Gives the home up. Does nothing when it is no longer held. */
-  release(): Promise<void>
-}
+/** What became of the wish for a lease; `held`: this host's living supervisor, to be asked or waited for. */
+export type LeaseOutcome = { readonly kind: 'acquired'; readonly lease: Lease } | { readonly kind: 'held'; readonly lease: Lease }
 
 const REAL_WORLD: LeaseWorld = { identity: readOwnIdentity, startTime: readStartTime }
 /** On file systems without links a lease can be met half written; by then its writer is done. */
@@ -82,29 +74,28 @@ export async function readLease(home: string, world: LeaseWorld = REAL_WORLD): P
 }
 
 /**
- * Makes this process the one supervisor of the home. Of any number of processes that ask at once, one gets the lease;
- * the others throw DroverError `conflict` (transient), naming the holder. Throws `supervisor_elsewhere` when it is held
- * on another host, `no_permission` or `no_space` when the lease cannot be written.
+ * Makes this process the one supervisor of the home (a directory, made with 0700 when missing), or says who is. Of any
+ * number of processes that ask at once, one is answered `acquired`. Throws DroverError `supervisor_elsewhere` when it
+ * is held on another host, `no_permission` or `no_space` when the lease cannot be written.
  */
-export async function acquireLease(request: LeaseRequest, world: LeaseWorld = REAL_WORLD): Promise<Lease> {
-  const { home } = request
+export async function acquireLease(home: string, request: LeaseRequest, world: LeaseWorld = REAL_WORLD): Promise<LeaseOutcome> {
   try {
     await mkdir(home, { recursive: true, mode: 0o700 })
     const me = await world.identity()
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const reading = await readLease(home, world)
       if (reading.kind === 'elsewhere') throw elsewhere(home, reading.lease)
-      if (reading.kind === 'held') throw held(home, reading.lease)
-      const record = createRecord(me, request, reading.generation + 1)
-      if (!(await createLeaseFile(home, record))) continue
+      if (reading.kind === 'held') return { kind: 'held', lease: reading.lease }
+      const lease = createLease(me, request, reading.generation + 1)
+      if (!(await createLeaseFile(home, lease))) continue
       // Whoever read long ago may have made a number that others used and removed since; then a higher one is there.
-      if ((await listGenerations(home)).at(-1) !== record.generation) {
-        await rm(leasePath(home, record.generation), { force: true })
+      if ((await listGenerations(home)).at(-1) !== lease.generation) {
+        await rm(leasePath(home, lease.generation), { force: true })
         continue
       }
-      await removeOlderLeases(home, record.generation)
+      await removeOlderLeases(home, lease.generation)
       await removeAbandonedFiles(home, Date.now())
-      return { record, isMine: () => isStillMine(home, record.generation), release: () => release(home, record) }
+      return { kind: 'acquired', lease }
     }
   } catch (error) {
     throw storeError(error, home)
@@ -116,9 +107,10 @@ export async function acquireLease(request: LeaseRequest, world: LeaseWorld = RE
   })
 }
 
-async function release(home: string, record: LeaseRecord): Promise<void> {
-  if (!isStillMine(home, record.generation)) return
-  const last: LeaseRecord = { ...record, generation: record.generation + 1, released: true }
+/** Gives the home up. Does nothing when the lease was succeeded by another. */
+export async function releaseLease(home: string, lease: Lease): Promise<void> {
+  if (!isStillMine(home, lease.generation)) return
+  const last: Lease = { ...lease, generation: lease.generation + 1, released: true }
   if (await createLeaseFile(home, last)) await removeOlderLeases(home, last.generation)
 }
 
@@ -130,7 +122,7 @@ export function isStillMine(home: string, generation: number): boolean {
   return exists(leasePath(home, generation)) && !exists(leasePath(home, generation + 1))
 }
 
-async function judge(lease: LeaseRecord, world: LeaseWorld): Promise<LeaseReading> {
+async function judge(lease: Lease, world: LeaseWorld): Promise<LeaseReading> {
   const { generation } = lease
   if (lease.released) return { kind: 'free', generation }
   const me = await world.identity()
@@ -139,7 +131,7 @@ async function judge(lease: LeaseRecord, world: LeaseWorld): Promise<LeaseReadin
   return { kind: alive ? 'held' : 'stale', generation, lease }
 }
 
-function createRecord(me: ProcessIdentity, request: LeaseRequest, generation: number): LeaseRecord {
+function createLease(me: ProcessIdentity, request: LeaseRequest, generation: number): Lease {
   return {
     version: 1,
     generation,
@@ -153,19 +145,11 @@ function createRecord(me: ProcessIdentity, request: LeaseRequest, generation: nu
   }
 }
 
-function held(home: string, { pid, socket, drover_version }: LeaseRecord): DroverError {
-  return new DroverError('conflict', `the supervisor of ${home} is process ${pid} (Drover ${drover_version}, socket ${socket})`, {
-    level: 'config',
-    transient: true,
-    hint: `Ask it, or end it first: kill ${pid}. Jobs run on without it.`,
-  })
-}
-
-function elsewhere(home: string, { host, pid, generation }: LeaseRecord): DroverError {
+function elsewhere(home: string, { host, pid, generation }: Lease): DroverError {
   return new DroverError('supervisor_elsewhere', `the supervisor of ${home} runs on host ${host} (process ${pid})`, {
     level: 'config',
     hint:
-      `Run your command there: ssh ${host} drover list. To move it here, end it first: ssh ${host} kill ${pid}. ` +
+      `Run your command there: ssh ${host} drover list. To move it here, end it first: ssh ${host} drover supervisor stop. ` +
       `Only when that host is gone for good: rm ${leasePath(home, generation)}`,
   })
 }

@@ -30,6 +30,8 @@ export interface Store {
   events(query: { readonly jobId?: string; readonly after?: number; readonly limit: number }): Promise<readonly EventRow[]>
   /** Removes jobs with all that belongs to them. */
   removeJobs(ids: readonly string[]): Promise<void>
+  /** `seq` of the newest event; 0 when there is none. */
+  lastEventSeq(): Promise<number>
   counts(): Promise<Readonly<Partial<Record<State, number>>>>
   close(): Promise<void>
 }

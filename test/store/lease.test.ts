@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { acquireLease, isStillMine, type LeaseWorld, readLease } from '../../src/store/lease.ts'
+import { acquireLease, isStillMine, type Lease, type LeaseWorld, readLease, releaseLease } from '../../src/store/lease.ts'
 import { startChild } from './child.ts'
 import { temporaryHome } from './temp-home.ts'
 
@@ -13,7 +13,13 @@ function world(host: string, bootId: string, pid: number, alive: readonly string
   }
 }
 
-const request = (home: string) => ({ home, socket: '/s', droverVersion: '9' })
+const REQUEST = { socket: '/s', droverVersion: '9' }
+
+async function acquire(home: string, from?: LeaseWorld): Promise<Lease> {
+  const outcome = await acquireLease(home, REQUEST, from)
+  expect(outcome.kind).toBe('acquired')
+  return outcome.lease
+}
 
 test('twelve processes at once: one wins, and after its death one of the others', async () => {
   const home = join(await temporaryHome(), 'new')
@@ -26,8 +32,9 @@ test('twelve processes at once: one wins, and after its death one of the others'
     const winners = left.filter((_, n) => Reflect.get(answers[n] as object, 'won') !== undefined)
     expect(winners).toHaveLength(1)
     expect(answers).toContainEqual({ won: generation })
-    expect(answers.filter((answer) => Reflect.get(answer as object, 'lost') === 'conflict')).toHaveLength(left.length - 1)
-    expect(await readLease(home)).toMatchObject({ kind: 'held', lease: { pid: winners[0]!.process.pid, generation } })
+    const { pid } = winners[0]!.process
+    expect(answers.filter((answer) => Reflect.get(answer as object, 'lost') === pid)).toHaveLength(left.length - 1)
+    expect(await readLease(home)).toMatchObject({ kind: 'held', lease: { pid, generation } })
     expect((await readdir(home)).filter((name) => name.endsWith('.tmp'))).toEqual([])
     await winners[0]!.kill()
     left = left.filter((child) => child !== winners[0])
@@ -58,36 +65,36 @@ test.each([
   ['the host was booted since', 'h', 'boot2', ['5:1']],
 ] as const)('taken over when %s', async (_, host, boot, alive) => {
   const home = await temporaryHome()
-  const first = await acquireLease(request(home), world('h', 'boot1', 5, []))
+  const first = await acquire(home, world('h', 'boot1', 5, []))
   expect(await readLease(home, world('h', 'boot1', 5, ['5:1']))).toMatchObject({ kind: 'held', generation: 1 })
-  expect(first.isMine()).toBe(true)
-  const second = await acquireLease(request(home), world(host, boot, 6, alive))
-  expect(second.record).toMatchObject({ generation: 2, pid: 6, boot_id: boot })
-  expect([first.isMine(), second.isMine()]).toEqual([false, true])
-  await first.release()
-  expect(second.isMine()).toBe(true)
+  expect(isStillMine(home, first.generation)).toBe(true)
+  const second = await acquire(home, world(host, boot, 6, alive))
+  expect(second).toMatchObject({ generation: 2, pid: 6, boot_id: boot })
+  expect([isStillMine(home, first.generation), isStillMine(home, second.generation)]).toEqual([false, true])
+  await releaseLease(home, first)
+  expect(isStillMine(home, second.generation)).toBe(true)
 })
 
-test('held by a living process of this host: conflict that names it', async () => {
+test('held by a living process of this host: named, and left alone', async () => {
   const home = await temporaryHome()
-  await acquireLease(request(home), world('h', 'b', 5, []))
-  const rejected = acquireLease(request(home), world('h', 'b', 6, ['5:1']))
-  await expect(rejected).rejects.toMatchObject({ code: 'conflict', transient: true, message: expect.stringContaining('process 5') })
+  await acquire(home, world('h', 'b', 5, []))
+  expect(await acquireLease(home, REQUEST, world('h', 'b', 6, ['5:1']))).toMatchObject({ kind: 'held', lease: { pid: 5, generation: 1 } })
+  expect(await readLease(home, world('h', 'b', 6, ['5:1']))).toMatchObject({ kind: 'held' })
 })
 
 test('held on another host: named, never fought, whatever runs here', async () => {
   const home = await temporaryHome()
-  const first = await acquireLease(request(home), world('login1', 'b', 5, []))
+  const first = await acquire(home, world('login1', 'b', 5, []))
   const there = world('login2', 'c', 6, [])
-  await expect(acquireLease(request(home), there)).rejects.toMatchObject({
+  await expect(acquireLease(home, REQUEST, there)).rejects.toMatchObject({
     code: 'supervisor_elsewhere',
     message: expect.stringMatching(/login1.*process 5/),
     details: { hint: expect.stringContaining('ssh login1') },
   })
   expect(await readLease(home, there)).toMatchObject({ kind: 'elsewhere' })
-  expect(first.isMine()).toBe(true)
-  await first.release()
-  expect((await acquireLease(request(home), there)).record).toMatchObject({ host: 'login2', generation: 3 })
+  expect(isStillMine(home, first.generation)).toBe(true)
+  await releaseLease(home, first)
+  expect(await acquire(home, there)).toMatchObject({ host: 'login2', generation: 3 })
 })
 
 test.each([
@@ -102,7 +109,7 @@ test.each([
   const home = await temporaryHome()
   await writeFile(join(home, 'lease.4.json'), text)
   expect(await readLease(home)).toEqual({ kind: 'unreadable', generation: 4 })
-  expect((await acquireLease(request(home))).record.generation).toBe(5)
+  expect((await acquire(home)).generation).toBe(5)
 })
 
 test('a lease of a later format still names its holder', async () => {
@@ -130,11 +137,11 @@ test('files: 0600 in a 0700 directory, abandoned temporary ones removed, young o
   await writeFile(join(home, '.lease.00fe.tmp'), '')
   await writeFile(join(home, 'lease.json'), 'mine')
   await utimes(join(home, '.lease.00ff.tmp'), 1, 1)
-  await acquireLease(request(home))
+  await acquire(home)
   expect((await readdir(home)).sort()).toEqual(['.lease.00fe.tmp', 'lease.1.json', 'lease.json'])
   expect((await stat(join(home, 'lease.1.json'))).mode & 0o777).toBe(0o600)
   const made = join(home, 'made')
-  await acquireLease(request(made))
+  await acquire(made)
   expect((await stat(made)).mode & 0o777).toBe(0o700)
 })
 
