@@ -13,6 +13,8 @@ export interface Capabilities {
   readonly timeLimit: 'scheduler' | 'runner'
   /** Who decides when there is room: the target's scheduler, or Drover's slots. */
   readonly capacity: 'scheduler' | 'slots'
+  /** True where a written file is seen by a reader at once; false behind a network file system's caches. */
+  readonly strongFiles: boolean
   readonly containers: boolean
   readonly gpus: boolean
   /** Task keys this executor cannot honour → the reason, for the refusal at plan time. Dotted: `resources.use_spot`. */

@@ -124,6 +124,11 @@ export function createStoreReads(db: StoreDatabase): StoreReads {
       return (await query.execute()).map(parseEventRow)
     },
 
+    async lastEventSeq() {
+      const row = await db.selectFrom('events').select((eb) => eb.fn.max<number | null>('seq').as('seq')).executeTakeFirst()
+      return Number(row?.seq ?? 0)
+    },
+
     async counts() {
       const query = db.selectFrom('jobs').select((eb) => ['state', eb.fn.countAll<number>().as('n')])
       const counts: Partial<Record<State, number>> = {}

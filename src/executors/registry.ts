@@ -1,0 +1,51 @@
+import { DroverError } from '../errors.ts'
+import type { Target } from '../targets/load-targets.ts'
+import type { Transport } from '../transports/transport.ts'
+import type { Capabilities } from './capabilities.ts'
+import type { Executor, Logger, SiteFacts } from './executor.ts'
+import { localKind } from './local/local-executor.ts'
+
+/** What a connection may use of its supervisor. */
+export interface ConnectWorld {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+  now(): number
+  readonly log: Logger
+}
+
+/** A target ready for work: who reaches it, what is known of it, who drives jobs there. */
+export interface Connection {
+  readonly executor: Executor
+  readonly transport: Transport
+  readonly site: SiteFacts
+}
+
+/** One kind of target. A new executor adds one line to the table below and its own folder. */
+export interface ExecutorKind {
+  readonly kind: string
+  /** One line for the table of executors. */
+  readonly summary: string
+  readonly capabilities: Capabilities
+  /** Names of the options a target of this kind may have in a configuration file. */
+  readonly optionNames: readonly string[]
+  connect(target: Target, world: ConnectWorld): Promise<Connection>
+}
+
+const kinds: readonly ExecutorKind[] = [localKind]
+
+/** Names of all kinds, in the order of the documentation. */
+export function executorKinds(): readonly string[] {
+  return kinds.map((kind) => kind.kind)
+}
+
+/** Option names by kind, for reading configuration files. */
+export function executorOptionNames(): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(kinds.map((kind) => [kind.kind, kind.optionNames]))
+}
+
+/** Throws `unknown_target` for a kind that is not there. */
+export function executorOf(kind: string): ExecutorKind {
+  const found = kinds.find((candidate) => candidate.kind === kind)
+  if (found !== undefined) return found
+  throw new DroverError('unknown_target', `there is no executor of kind "${kind}"`, { level: 'config', hint: `Kinds: ${executorKinds().join(', ')}.` })
+}

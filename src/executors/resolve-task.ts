@@ -1,0 +1,135 @@
+import { InputError } from '../errors.ts'
+import type { ResourceCandidate, TaskSpec } from '../task/task-spec.ts'
+import type { Capabilities } from './capabilities.ts'
+import type { ResolvedTask, SiteFacts } from './executor.ts'
+
+/** What resolving a task needs to know beside the task. */
+export interface ResolveContext {
+  readonly target: string
+  readonly kind: string
+  readonly capabilities: Capabilities
+  readonly site: SiteFacts
+  /** Other configured targets, for naming those that could honour a refused key. */
+  readonly others: readonly { readonly name: string; readonly capabilities: Capabilities }[]
+  /** Where the bundler put the code; absent: an empty directory. */
+  readonly code?: ResolvedTask['code']
+  readonly upstreams: Readonly<Record<string, string>>
+}
+
+/** Keys of a task as `refusedKeys` names them: top level, `resources.x`, and the forms of file mounts. */
+function usedKeys(spec: TaskSpec, candidate: ResourceCandidate): readonly string[] {
+  const mounts = spec.fileMounts.flatMap((mount) => (mount.source.kind === 'local' ? [] : [`file_mounts.${mount.source.kind}`]))
+  const inactive = (key: string, value: unknown): boolean => value === undefined || value === null || (key === 'use_spot' && value === false)
+  const resources = Object.entries(candidate.raw).flatMap(([key, value]) => (inactive(key, value) ? [] : [`resources.${key}`]))
+  return [...Object.keys(spec.foreign), ...resources, ...mounts]
+}
+
+function refuse(spec: TaskSpec, context: ResolveContext, key: string, reason: string): InputError {
+  const able = context.others.filter((other) => other.capabilities.refusedKeys[key] === undefined).map((other) => other.name)
+  const hint =
+    able.length > 0
+      ? `Targets that can: ${able.join(', ')} (use --on).`
+      : 'No configured target can honour it; remove the key, or add a target of a kind that can.'
+  return new InputError('unsupported', `task ${spec.name ?? ''}: target "${context.target}" (${context.kind}) cannot honour "${key}": ${reason}`.replace('task :', 'task:'), { hint })
+}
+
+interface Fit {
+  readonly perNode: ResolvedTask['perNode']
+  readonly problem?: { readonly key: string; readonly why: string }
+}
+
+function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: ResolveContext): Fit {
+  const { site } = context
+  const empty = { cpus: 1, gpus: 0 }
+  const slots = context.capabilities.capacity === 'slots'
+  const cpus = candidate.cpus?.value ?? (spec.cpusPerProcess ?? 1) * (spec.processesPerNode ?? 1)
+  const memoryBytes = candidate.memoryBytes?.value
+  if (slots && cpus > site.cpus) {
+    return { perNode: empty, problem: { key: 'resources.cpus', why: `it asks for ${cpus} cores per node and this machine has ${site.cpus}` } }
+  }
+  if (slots && memoryBytes !== undefined && memoryBytes > site.memoryBytes) {
+    const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
+    return { perNode: empty, problem: { key: 'resources.memory', why: `it asks for ${gigabytes(memoryBytes)} per node and this machine has ${gigabytes(site.memoryBytes)}` } }
+  }
+  const base = { cpus, ...(memoryBytes === undefined ? {} : { memoryBytes }) }
+  if (candidate.accelerators.length === 0) return { perNode: { ...base, gpus: 0 } }
+  if (!slots) {
+    const first = candidate.accelerators[0]
+    return { perNode: { ...base, gpus: Math.ceil(first?.count ?? 0), ...(first ? { gpuType: first.type } : {}) } }
+  }
+  for (const choice of candidate.accelerators) {
+    const normal = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
+    const matching = site.gpus.filter(
+      (gpu) =>
+        (choice.type === '*' || normal(gpu.name).includes(normal(choice.type))) && (choice.minMemoryBytes === undefined || gpu.memoryBytes >= choice.minMemoryBytes),
+    )
+    if (matching.length >= Math.ceil(choice.count)) return { perNode: { ...base, gpus: Math.ceil(choice.count), gpuType: choice.type } }
+  }
+  const asked = candidate.accelerators.map((choice) => `${choice.type}:${choice.count}`).join(' or ')
+  const has = site.gpus.length === 0 ? 'no GPU' : site.gpus.map((gpu) => gpu.name).join(', ')
+  return { perNode: empty, problem: { key: 'resources.accelerators', why: `it asks for ${asked} and this machine has ${has}` } }
+}
+
+/** Picks the first resource candidate that the target can give, and refuses with the first one's reason when none fits. */
+function resolveResources(spec: TaskSpec, context: ResolveContext): { readonly candidate: ResourceCandidate; readonly perNode: ResolvedTask['perNode'] } {
+  let refusal: InputError | undefined
+  for (const candidate of spec.resources.candidates) {
+    const refused = usedKeys(spec, candidate).find((key) => context.capabilities.refusedKeys[key] !== undefined)
+    if (refused !== undefined) {
+      refusal ??= refuse(spec, context, refused, context.capabilities.refusedKeys[refused] ?? '')
+      continue
+    }
+    const fit = fitCandidate(spec, candidate, context)
+    if (fit.problem === undefined) return { candidate, perNode: fit.perNode }
+    refusal ??= refuse(spec, context, fit.problem.key, fit.problem.why)
+  }
+  throw refusal ?? new InputError('invalid_task', `task ${spec.name ?? ''} has no resources candidate`)
+}
+
+/** Retries of SkyPilot's `job_recovery` (max_restarts_on_errors, recover_on_exit_codes), where the task has no `retries` of its own. */
+function recoveryRetries(spec: TaskSpec, candidate: ResourceCandidate): ResolvedTask['retries'] {
+  const recovery = candidate.raw['job_recovery']
+  if (spec.retries.max > 0 || typeof recovery !== 'object' || recovery === null) return spec.retries
+  const settings = recovery as Readonly<Record<string, unknown>>
+  const restarts = settings['max_restarts_on_errors']
+  const codes = settings['recover_on_exit_codes']
+  const exitCodes = (Array.isArray(codes) ? codes : codes === undefined ? [] : [codes]).filter((code): code is number => typeof code === 'number')
+  const max = typeof restarts === 'number' ? restarts : exitCodes.length > 0 ? 3 : 0
+  const when = exitCodes.length > 0 ? exitCodes.map((exitCode) => ({ exitCode })) : spec.retries.when
+  return { max, when, backoffMs: spec.retries.backoffMs }
+}
+
+/** Applies a target's facts and every default. Throws InputError `unsupported` for what the target cannot honour. */
+export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTask {
+  const { capabilities, site } = context
+  if (spec.numNodes > capabilities.maxNodes) throw refuse(spec, context, 'num_nodes', `it runs at most ${capabilities.maxNodes} nodes`)
+  if (spec.array && spec.array.size > capabilities.maxArraySize) {
+    throw refuse(spec, context, 'array', `it takes at most ${capabilities.maxArraySize} elements`)
+  }
+  if (spec.array && spec.numNodes > 1) throw refuse(spec, context, 'array', 'an array element runs on one node; set num_nodes: 1')
+  const { candidate, perNode } = resolveResources(spec, context)
+  const width = spec.array ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? Math.floor(site.cpus / Math.max(perNode.cpus, 0.001)))) : 1
+  return {
+    name: spec.name ?? 'task',
+    target: context.target,
+    numNodes: spec.numNodes,
+    perNode,
+    priority: candidate.priority ?? 0,
+    envs: spec.envs,
+    secretNames: Object.keys(spec.secrets),
+    ...(spec.setup === undefined ? {} : { setup: spec.setup }),
+    run: spec.run,
+    ...(context.code === undefined ? {} : { code: context.code }),
+    mounts: spec.fileMounts.flatMap((mount) => (mount.source.kind === 'local' ? [{ destination: mount.destination, source: mount.source.path }] : [])),
+    ...(spec.array ? { array: { ...spec.array, width } } : {}),
+    ...(spec.timeoutMs === undefined ? {} : { timeoutMs: spec.timeoutMs }),
+    graceMs: spec.graceMs,
+    processesPerNode: spec.processesPerNode ?? Math.max(1, perNode.gpus),
+    ...(spec.cpusPerProcess === undefined ? {} : { cpusPerProcess: spec.cpusPerProcess }),
+    retries: recoveryRetries(spec, candidate),
+    collect: spec.collect,
+    notify: spec.notify,
+    upstreams: context.upstreams,
+    spec: { ...spec, secrets: {} },
+  }
+}

@@ -1,0 +1,37 @@
+/** The library: the same power as the command line. Only this file (and `drover/testing`) is public. */
+export { DroverError, type ErrorCode, type ErrorDetails, type ErrorJson, type ErrorLevel, InputError } from './errors.ts'
+export type { Capabilities } from './executors/capabilities.ts'
+export type {
+  Executor,
+  Io,
+  KeyOutcome,
+  NativeObservation,
+  NativeRef,
+  Plan,
+  PlannedFile,
+  PollResult,
+  ResolvedTask,
+  SiteFacts,
+} from './executors/executor.ts'
+export type {
+  CheckLine,
+  Drover,
+  Explanation,
+  Job,
+  JobAttempt,
+  JobElements,
+  JobEvent,
+  JobRank,
+  ListFilter,
+  LogChunk,
+  LogQuery,
+  PlanView,
+  PruneOptions,
+  SubmitOptions,
+  SupervisorStatus,
+  TargetView,
+} from './jobs/drover.ts'
+export { type OpenDroverOptions, openDrover } from './server/open-drover.ts'
+export { type Cause, END_STATES, type EndState, FAILURE_KINDS, type FailureKind, isEndState, isSettled, LIVE_STATES, STATES, type State } from './task/states.ts'
+export type { TaskFile, TaskSpec } from './task/task-spec.ts'
+export type { CommandResult, Transport } from './transports/transport.ts'

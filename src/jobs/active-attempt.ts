@@ -1,0 +1,166 @@
+import { AttemptFiles } from '../executors/attempt-files.ts'
+import type { NativeObservation, NativeRef, ResolvedTask } from '../executors/executor.ts'
+import type { ElementRow, JobChange, JobRow, NewEvent } from '../store/store.ts'
+import type { State } from '../task/states.ts'
+import type { AttemptPlan } from './attempt-plan.ts'
+import { type Evidence, reduceSlots } from './evidence.ts'
+import { type Reconciled, reconcile } from './reconcile.ts'
+
+/** One attempt at work: what is known of it, and what of that is on disk already. */
+export interface ActiveAttempt {
+  readonly jobId: string
+  readonly number: number
+  readonly plan: AttemptPlan
+  readonly task: ResolvedTask
+  readonly files: AttemptFiles
+  readonly proofGraceMs: number
+  /** Rows of elements that this attempt does not run and that have not succeeded. */
+  readonly otherElements: readonly ElementRow[]
+  state: State
+  nativeId?: string
+  observation?: NativeObservation
+  finishingSince: number | undefined
+  polledAt: number
+  /** Examined right now; `again`: something came meanwhile. */
+  busy: boolean
+  again: boolean
+  /** What was written last, so that only differences are written. */
+  readonly written: { ranks: string; word: string | undefined; readonly elements: Map<number, State>; readonly warnings: Set<string>; started: boolean }
+}
+
+export function createActiveAttempt(of: {
+  readonly job: Pick<JobRow, 'id' | 'startedAt'>
+  readonly number: number
+  readonly plan: AttemptPlan
+  readonly task: ResolvedTask
+  readonly state: State
+  readonly proofGraceMs: number
+  readonly otherElements?: readonly ElementRow[]
+}): ActiveAttempt {
+  const { plan } = of
+  return {
+    jobId: of.job.id,
+    number: of.number,
+    plan,
+    task: of.task,
+    files: new AttemptFiles({ attemptDir: plan.attemptDir, ranks: plan.ranks.length, slots: plan.elements.length > 0 ? plan.width : 0 }),
+    proofGraceMs: of.proofGraceMs,
+    otherElements: of.otherElements ?? [],
+    state: of.state,
+    finishingSince: undefined,
+    polledAt: 0,
+    busy: false,
+    again: false,
+    written: { ranks: '', word: undefined, elements: new Map(), warnings: new Set(), started: of.job.startedAt !== undefined },
+  }
+}
+
+/** The attempt as its executor knows it. */
+export function refOf(active: ActiveAttempt): NativeRef {
+  return {
+    nativeId: active.nativeId ?? '',
+    jobId: active.jobId,
+    attempt: active.number,
+    attemptDir: active.plan.attemptDir,
+    ranks: active.plan.ranks.length,
+    slots: active.files.shape.slots,
+  }
+}
+
+function evidenceOf(active: ActiveAttempt, job: JobRow, uptimeZeroMs: number | undefined): Evidence {
+  const { files, plan } = active
+  const reduced = plan.elements.length > 0 ? reduceSlots(plan.elements, files.slotLines(), uptimeZeroMs) : undefined
+  return {
+    attempt: active.number,
+    driver: 'ours',
+    hasSetup: plan.hasSetup,
+    ranks: plan.ranks.map(({ rank, node }) => ({ rank, node, record: files.record(rank), events: files.events(rank) })),
+    job: files.record('job'),
+    driverEvents: files.events('job'),
+    ...(reduced === undefined ? {} : { elements: reduced.elements }),
+    ...(reduced?.conflict === undefined ? {} : { slotsUnreadable: reduced.conflict }),
+    ...(job.cancelRequestedAt === undefined ? {} : { cancelRequestedAt: job.cancelRequestedAt }),
+    ...(job.cancelBy === undefined ? {} : { cancelBy: job.cancelBy }),
+    ...(active.finishingSince === undefined ? {} : { finishingSince: active.finishingSince }),
+    graceMs: active.proofGraceMs,
+  }
+}
+
+/** Reconciles what was read, and tells what of the result is not on disk yet. */
+export function takeVerdict(
+  active: ActiveAttempt,
+  job: JobRow,
+  now: number,
+  uptimeZeroMs?: number,
+): { readonly verdict: Reconciled; readonly change: Partial<JobChange> | undefined; readonly commit: () => void; readonly wakeInMs: number | undefined } {
+  const verdict = reconcile(
+    {
+      state: job.state,
+      attempt: job.attempt,
+      ...(job.cause === undefined ? {} : { cause: job.cause }),
+      ...(job.startedAt === undefined ? {} : { startedAt: job.startedAt }),
+      ...(active.otherElements.length === 0 ? {} : { otherElements: active.otherElements }),
+    },
+    evidenceOf(active, job, uptimeZeroMs),
+    active.observation,
+    now,
+  )
+  active.finishingSince = verdict.finishingSince
+  const { written } = active
+  const ranks = JSON.stringify(verdict.ranks)
+  const elements = (verdict.elements ?? []).filter((row) => row.state !== 'created' && row.state !== 'queued' && written.elements.get(row.position) !== row.state)
+  const warnings = verdict.warnings.filter((warning) => !written.warnings.has(warning))
+  const moved = verdict.state !== job.state
+  const started = verdict.startedAt !== undefined && !written.started
+  const changed = moved || ranks !== written.ranks || elements.length > 0 || warnings.length > 0 || started || verdict.nativeWord !== written.word
+  const events: NewEvent[] = [
+    ...warnings.map((warning) => ({ type: 'warning', data: { warning } })),
+    ...(moved ? [{ type: 'state', data: { from: job.state, to: verdict.state, proof: verdict.proof } }] : []),
+  ]
+  const usage = usageOf(active)
+  return {
+    verdict,
+    wakeInMs: verdict.wakeAt === undefined ? undefined : Math.max(1, verdict.wakeAt - now),
+    change: changed
+      ? {
+          ranks: verdict.ranks,
+          elements,
+          events,
+          patch: {
+            checkedAt: now,
+            ...(verdict.startedAt === undefined ? {} : { startedAt: verdict.startedAt }),
+            ...(verdict.endedAt === undefined ? {} : { endedAt: verdict.endedAt }),
+            ...(verdict.nativeWord === undefined ? {} : { nativeWord: verdict.nativeWord }),
+            ...(usage === undefined ? {} : { usage }),
+          },
+          attemptPatch: {
+            state: verdict.state,
+            ...(verdict.startedAt === undefined ? {} : { startedAt: verdict.startedAt }),
+            ...(verdict.endedAt === undefined ? {} : { endedAt: verdict.endedAt }),
+          },
+        }
+      : undefined,
+    commit: () => {
+      written.ranks = ranks
+      written.word = verdict.nativeWord
+      written.started ||= started
+      for (const row of elements) written.elements.set(row.position, row.state)
+      for (const warning of warnings) written.warnings.add(warning)
+    },
+  }
+}
+
+/** CPU time of all scripts, where the runners told it. */
+function usageOf(active: ActiveAttempt): JobRow['usage'] {
+  let cpuMs = 0
+  let told = false
+  for (const { rank } of active.plan.ranks) {
+    for (const event of active.files.events(rank)) {
+      const centiseconds = Number(event.detail['cpu_cs'])
+      if (event.word !== 'script_end' || !Number.isFinite(centiseconds)) continue
+      told = true
+      cpuMs += centiseconds * 10
+    }
+  }
+  return told ? { cpuMs } : undefined
+}

@@ -1,0 +1,42 @@
+import { join } from 'node:path'
+import { toErrorJson } from '../errors.ts'
+import type { JobRow } from '../store/store.ts'
+import type { Transport } from '../transports/transport.ts'
+import type { ActiveAttempt } from './active-attempt.ts'
+
+export interface CollectOutcome {
+  /** Local directory the files were brought to; undefined when they could not be. */
+  readonly directory?: string
+  readonly files?: readonly string[]
+  /** What went wrong. The job's own end stands all the same. */
+  readonly warning?: string
+}
+
+/** Where a job's files go on the client's side: `<client directory>/drover-out/<name>-<id>`. */
+export function outputDirectory(clientDirectory: string, job: { readonly name: string; readonly id: string }): string {
+  return join(clientDirectory, 'drover-out', `${job.name}-${job.id}`)
+}
+
+/** Brings files matching the globs from the work directories; with several ranks into a folder per rank. Resolves to their paths. */
+export async function fetchOutputs(workDirs: readonly string[], globs: readonly string[], to: string, transport: Transport): Promise<readonly string[]> {
+  const distinct = [...new Set(workDirs)]
+  const files: string[] = []
+  for (const [rank, directory] of distinct.entries()) {
+    const folder = distinct.length > 1 ? String(rank) : ''
+    const found = await transport.getTree(directory, globs, join(to, folder))
+    files.push(...found.map((path) => join(folder, path)))
+  }
+  return files
+}
+
+/** Collects what the task's `collect` names. Never rejects: a failure is a warning beside the job's own end. */
+export async function collectOutputs(active: ActiveAttempt, job: JobRow, transport: Transport): Promise<CollectOutcome> {
+  const directory = outputDirectory(active.task.clientDirectory ?? active.task.spec.baseDirectory, job)
+  try {
+    const files = await fetchOutputs(active.plan.workDirs, active.task.collect, directory, transport)
+    if (files.length === 0) return { warning: `collect: nothing matches ${active.task.collect.join(', ')}` }
+    return { directory, files }
+  } catch (error) {
+    return { warning: `collect: ${toErrorJson(error).message}` }
+  }
+}

@@ -1,0 +1,42 @@
+import type { Store } from '../store/store.ts'
+import { isSettled } from '../task/states.ts'
+import { readAttemptPlan } from './attempt-plan.ts'
+import type { ChangeWriter } from './change-writer.ts'
+import type { AttemptLogs, LogSource } from './log-reader.ts'
+import type { TargetRuntime } from './target-runtime.ts'
+
+/** A follower looks again at the latest after this time; files of this machine tell sooner. */
+const LOOK_AGAIN_MS = 100
+
+/** The log source of one stored job. */
+export function jobLogSource(jobId: string, store: Store, writer: ChangeWriter, open: (target: string) => Promise<TargetRuntime>): LogSource {
+  return {
+    async attempt(number): Promise<AttemptLogs | undefined> {
+      const job = await store.job(jobId)
+      const attempt = (await store.attempts(jobId)).find((candidate) => candidate.number === number)
+      if (job === undefined || attempt === undefined) return undefined
+      const plan = readAttemptPlan(attempt.plan)
+      // Not planned yet: nothing to read, and more will come unless the job has ended without a start.
+      const target = await open(job.target)
+      const ended = number < job.attempt || isSettled(job.state)
+      if (plan === undefined) return { transport: target.transport, attemptDir: '', ranks: 0, hasSetup: false, ended }
+      const base = { transport: target.transport, attemptDir: plan.attemptDir, ranks: plan.ranks.length, hasSetup: plan.hasSetup, ended }
+      if (plan.elements.length === 0) return base
+      const mine = new Set(plan.elements)
+      const rows = await store.elements(jobId)
+      const elements = rows.filter((row) => mine.has(row.position) && row.attempt <= number && row.state !== 'created' && row.state !== 'queued')
+      return { ...base, elements: elements.map((row) => ({ position: row.position, ended: isSettled(row.state) })) }
+    },
+    async newest() {
+      return (await store.job(jobId))?.attempt ?? 1
+    },
+    async settled() {
+      const job = await store.job(jobId)
+      return job === undefined || isSettled(job.state)
+    },
+    async changed(signal) {
+      const either = AbortSignal.any([signal, AbortSignal.timeout(LOOK_AGAIN_MS)])
+      await writer.nextChange(either).catch(() => undefined)
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import { InputError } from '../errors.ts'
+import type { ResolvedTask } from '../executors/executor.ts'
+import { resolveTask } from '../executors/resolve-task.ts'
+import { packageCode } from '../packaging/package-code.ts'
+import type { NewJob } from '../store/store.ts'
+import type { TaskFile, TaskSpec } from '../task/task-spec.ts'
+import { newJobId } from './job-ids.ts'
+import type { TargetRuntime } from './target-runtime.ts'
+
+/** One task on its way into the store. */
+export interface Submission {
+  readonly job: NewJob
+  readonly task: ResolvedTask
+  readonly secrets: Readonly<Record<string, string>>
+}
+
+export interface SubmissionContext {
+  /** Opens the target on first use. Throws `unknown_target`. */
+  target(name: string): Promise<TargetRuntime>
+  /** All targets that are open or can be, for refusals. */
+  others(except: string): readonly { readonly name: string; readonly capabilities: TargetRuntime['executor']['capabilities'] }[]
+  /** An upstream given as `job:<id>`: the id of the job it means. */
+  findJob(selector: string): Promise<string>
+  readonly clientDirectory: string | undefined
+  now(): number
+}
+
+/** Resolves every task of a file, gives ids, packages code. Nothing is stored: any refusal refuses the whole file. */
+export async function prepareSubmission(file: TaskFile, context: SubmissionContext): Promise<readonly Submission[]> {
+  const ids = file.tasks.map(() => newJobId())
+  const idOf = (name: string): string | undefined => ids[file.tasks.findIndex((task) => task.name === name)]
+  const groupId = file.tasks.length > 1 ? newJobId() : undefined
+  const submissions: Submission[] = []
+  for (const [index, spec] of file.tasks.entries()) {
+    const target = await context.target(spec.target)
+    const upstreams = await upstreamIds(spec, idOf, context)
+    const base = {
+      target: target.name,
+      kind: target.executor.kind,
+      capabilities: target.executor.capabilities,
+      site: target.site,
+      others: context.others(target.name),
+      upstreams: Object.fromEntries(upstreams.map(({ name, id }) => [name, `${target.site.root}/jobs/${id}/work/0`])),
+    }
+    // Refusals come before the work of packaging.
+    resolveTask(spec, base)
+    const code = spec.workdir === undefined ? undefined : await packageCode(spec.workdir, target.site.root, target.transport)
+    const task: ResolvedTask = {
+      ...resolveTask(spec, { ...base, ...(code === undefined ? {} : { code }) }),
+      ...(context.clientDirectory === undefined ? {} : { clientDirectory: context.clientDirectory }),
+    }
+    const id = ids[index] ?? newJobId()
+    submissions.push({
+      task,
+      secrets: spec.secrets,
+      job: {
+        id,
+        name: task.name,
+        target: target.name,
+        kind: target.executor.kind,
+        ...(groupId === undefined ? {} : { groupId }),
+        priority: task.priority,
+        createdAt: context.now(),
+        task: JSON.stringify(task),
+        ...(task.array ? { elementCount: task.array.size } : {}),
+        after: upstreams.map(({ id: upstream, condition }) => ({ upstream, condition })),
+      },
+    })
+  }
+  return submissions
+}
+
+async function upstreamIds(spec: TaskSpec, idOf: (name: string) => string | undefined, context: SubmissionContext): Promise<readonly { name: string; id: string; condition: 'ok' | 'any' | 'failed' }[]> {
+  const found = []
+  for (const { task, condition } of spec.after) {
+    const id = idOf(task) ?? (task.startsWith('job:') ? await context.findJob(task.slice(4)) : undefined)
+    if (id === undefined) throw new InputError('invalid_task', `task ${spec.name ?? ''}: after: there is no task "${task}" in this file`, { hint: 'Name a task of the file, or an earlier job as job:ID.' })
+    found.push({ name: task.replace(/^job:/, ''), id, condition })
+  }
+  return found
+}
