@@ -37,7 +37,6 @@ export class LocalHome implements Fixture {
       PATH: process.env['PATH'] ?? '/usr/bin:/bin',
       HOME: this.base,
       DROVER_HOME: this.home,
-      DROVER_PROOF_GRACE: '2s',
       DROVER_IDLE_EXIT: 'never',
       ...environment,
     }
