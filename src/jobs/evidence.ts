@@ -21,7 +21,8 @@ export interface ElementEvidence {
   readonly claimed: boolean
   /** Epoch ms; undefined where the journal or the node's clock does not tell. */
   readonly startedAt?: number
-  readonly result?: { readonly code: number; readonly told: Told; readonly endedAt?: number }
+  /** `endedCs`: centiseconds of the node's uptime, which order the results of one attempt; 0 where unknown. */
+  readonly result?: { readonly code: number; readonly told: Told; readonly endedCs: number; readonly endedAt?: number }
 }
 
 /**
@@ -60,7 +61,8 @@ export interface Evidence {
 
 /**
  * Reduces the journals of all slots to one entry per position, in the order of `positions`; lines about other positions are
- * left out. A result outweighs a claim; of two results the first read counts, and `conflict` says so, for an element runs once.
+ * left out. A result outweighs a claim. An element runs once: two results that differ are a `conflict`, to be given on as
+ * `slotsUnreadable`.
  * `uptimeZeroMs`: epoch ms at which the node's uptime was 0; without it times stay undefined.
  */
 export function reduceSlots(
@@ -91,13 +93,13 @@ export function reduceSlots(
         position: line.position,
         claimed: true,
         ...started,
-        result: { code: line.code, told: line.told, ...(endedAt === undefined ? {} : { endedAt }) },
+        result: { code: line.code, told: line.told, endedCs: line.endedAt, ...(endedAt === undefined ? {} : { endedAt }) },
       })
     }
   }
   const elements = positions.map((position) => known.get(position) ?? { position, claimed: false })
   if (conflicts.length === 0) return { elements }
-  return { elements, conflict: `two different results for element ${conflicts.slice(0, 5).join(', ')}; the first counts` }
+  return { elements, conflict: `two different results for element ${conflicts.slice(0, 5).join(', ')}` }
 }
 
 /** True when an event line with this word is there. */

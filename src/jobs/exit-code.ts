@@ -1,9 +1,8 @@
+import { DROVER_EXIT_CODE } from '../task/exit-codes.ts'
 import type { Cause, State } from '../task/states.ts'
 
-/** What Drover's own failures exit with. */
-export const DROVER_EXIT_CODE = 125
 /** What a job exits with that its time limit ended, as timeout(1) of GNU coreutils does. */
-export const TIMEOUT_EXIT_CODE = 124
+const TIMEOUT_EXIT_CODE = 124
 /** Ended by TERM: 128 + 15. */
 const TERM_EXIT_CODE = 143
 /** Ended by KILL: 128 + 9; what the kernel's out-of-memory killer leaves. */
@@ -46,6 +45,11 @@ export function jobExit(state: State, cause: Cause | undefined): JobExit | undef
     default:
       return undefined
   }
+}
+
+/** The code of `jobExit` alone; undefined while the job is live. */
+export function exitCodeOf(state: State, cause: Cause | undefined): number | undefined {
+  return jobExit(state, cause)?.code
 }
 
 function failedExit(cause: Cause | undefined): JobExit {

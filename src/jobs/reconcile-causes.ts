@@ -9,11 +9,7 @@ export type NativeWord = Extract<NativeObservation, { kind: 'state' }>
 
 /** The least item by a key of numbers, compared left to right; the list must not be empty. */
 export function first<T>(items: readonly T[], key: (item: T) => readonly number[]): T {
-  const [head, ...rest] = items
-  if (head === undefined) throw new RangeError('first of nothing')
-  let best = head
-  for (const item of rest) if (isBefore(key(item), key(best))) best = item
-  return best
+  return items.reduce((best, item) => (isBefore(key(item), key(best)) ? item : best))
 }
 
 function isBefore(a: readonly number[], b: readonly number[]): boolean {

@@ -1,7 +1,7 @@
 import type { Told } from '../driver/protocol.ts'
 import type { ElementRow } from '../store/store.ts'
 import type { Cause, State } from '../task/states.ts'
-import { type Evidence, firstEventSecond, hasEvent, lostRanks, type RankEvidence } from './evidence.ts'
+import { type ElementEvidence, type Evidence, firstEventSecond, hasEvent, lostRanks, type RankEvidence } from './evidence.ts'
 import { first, firstRankFailure, setupFailure } from './reconcile-causes.ts'
 import { elementCause, elementState } from './reconcile-elements.ts'
 
@@ -129,8 +129,8 @@ function arrayOutcome(failure: Cause | undefined, stopped: boolean, others: read
 }
 
 /** Sort key of a failed element: its end, unknown ends last, then its position. */
-function elementTime(each: { readonly position: number; readonly result?: { readonly endedAt?: number } }): readonly number[] {
-  return [each.result?.endedAt ?? Number.POSITIVE_INFINITY, each.position]
+function elementTime(each: ElementEvidence): readonly number[] {
+  return [each.result?.endedCs || Number.POSITIVE_INFINITY, each.position]
 }
 
 /** When the attempt began and ended on the target as far as records and events tell, epoch ms. */

@@ -4,7 +4,7 @@ import type { NativeObservation } from '../executors/executor.ts'
 import type { ElementRow, RankRow } from '../store/store.ts'
 import { type Cause, isEndState, isSettled, STATES, type State } from '../task/states.ts'
 import { DEFAULT_PROOF_GRACE_MS, type Evidence, hasEvent } from './evidence.ts'
-import { jobExit } from './exit-code.ts'
+import { exitCodeOf } from './exit-code.ts'
 import { cancelCause, type NativeWord, wordCause } from './reconcile-causes.ts'
 import { elementRows } from './reconcile-elements.ts'
 import { type Proofs, readProofs, readTimes } from './reconcile-proofs.ts'
@@ -107,7 +107,7 @@ export function reconcile(job: ReconcileJob, evidence: Evidence, observation: Na
   const times = readTimes(evidence)
   const startedAt = times.startedAt ?? job.startedAt
   const elements = elementRows(evidence, decision)
-  const exitCode = jobExit(state, cause)?.code
+  const exitCode = exitCodeOf(state, cause)
   const grace = evidence.graceMs ?? DEFAULT_PROOF_GRACE_MS
   return {
     state,
@@ -147,7 +147,7 @@ function decideComplete(question: Question): Decision {
   if (!proofs.toldTerm) return { rule: 'all records', ...proofs.outcome }
   if (evidence.cancelRequestedAt !== undefined) return cancelled('told to stop, our cancel', question)
   const word = endWord(question)
-  if (!word) return await_(question, 'told to stop, proof awaited', { rule: 'told to stop, grace over', ...proofs.outcome })
+  if (!word) return awaitProof(question, 'told to stop, proof awaited', { rule: 'told to stop, grace over', ...proofs.outcome })
   if (word.state === 'succeeded') return { rule: 'told to stop, end word', ...proofs.outcome }
   return ended('told to stop, end word', word, question)
 }
@@ -172,7 +172,7 @@ function decidePartial(question: Question): Decision {
   if (!observation || observation.kind === 'could_not_ask') {
     // The driver's record is proof enough of a failure; that of a success needs the records it speaks of.
     if (driverRecord && byDriver('driver ended, grace over', question, driverRecord).state !== 'lost') {
-      return await_(question, 'driver ended, proof awaited', byDriver('driver ended, grace over', question, driverRecord))
+      return awaitProof(question, 'driver ended, proof awaited', byDriver('driver ended, grace over', question, driverRecord))
     }
     return silent(question)
   }
@@ -181,13 +181,13 @@ function decidePartial(question: Question): Decision {
   if (!word && (job.state === 'created' || job.state === 'staging' || job.state === 'submitting')) {
     return unchanged(question, 'not submitted yet')
   }
-  if (driverRecord) return await_(question, 'driver ended, proof awaited', byDriver('driver ended, grace over', question, driverRecord))
+  if (driverRecord) return awaitProof(question, 'driver ended, proof awaited', byDriver('driver ended, grace over', question, driverRecord))
   const cause = lostCause(question)
   if (word) {
     const over: Decision = { rule: 'success word without records, grace over', state: 'lost', cause }
-    return await_(question, 'success word without records, proof awaited', over)
+    return awaitProof(question, 'success word without records, proof awaited', over)
   }
-  return await_(question, 'missing, proof awaited', { rule: 'missing, grace over', state: 'lost', cause })
+  return awaitProof(question, 'missing, proof awaited', { rule: 'missing, grace over', state: 'lost', cause })
 }
 
 /** The driver's record settles the matter without a grace: all that is missing is explained, or never began and was cancelled. */
@@ -222,12 +222,11 @@ function byDriver(rule: ProofRule, question: Question, driver: ExitRecord): Deci
 /** A live word of the target, refined by the events of our own driver. */
 function live(question: Question, word: NativeWord, driver: ExitRecord | undefined): Decision {
   if (!isLiveWord(word.state)) {
-    const known = `the target's word ${JSON.stringify(word.word)} is not understood`
-    // A job nobody knows the end of is alive if the target has any word for it but an end.
-    return {
-      ...unchanged(question, 'unknown word', known),
-      ...(question.job.state === 'lost' ? { state: 'running', cause: undefined } : {}),
-    } as Decision
+    const warning = `the target's word ${JSON.stringify(word.word)} is not understood; the job is held to be alive`
+    // A job whose end nobody knows is alive when the target has any word for it but an end.
+    return question.job.state === 'lost'
+      ? { rule: 'unknown word', state: 'running', warning }
+      : unchanged(question, 'unknown word', warning)
   }
   if (driver && word.state !== 'queued') return { rule: 'live word', state: 'finishing' }
   const state = word.state === 'running' || word.state === 'starting' ? progress(question, word.state) : word.state
@@ -275,7 +274,7 @@ function unchanged({ job, evidence, now }: Question, rule: ProofRule, warning?: 
 }
 
 /** `finishing` for the grace, then `over`. A job that is `lost` already is not taken back only to be lost again. */
-function await_({ job, evidence, now }: Question, rule: ProofRule, over: Decision): Decision {
+function awaitProof({ job, evidence, now }: Question, rule: ProofRule, over: Decision): Decision {
   if (job.state === 'lost' && over.state === 'lost') return over
   const since = job.state === 'finishing' ? (evidence.finishingSince ?? now) : now
   if (now >= since + (evidence.graceMs ?? DEFAULT_PROOF_GRACE_MS)) return over
@@ -358,7 +357,7 @@ function proofOf(decision: Decision, proofs: Proofs, evidence: Evidence, observa
 }
 
 function kept(job: ReconcileJob): Pick<Reconciled, 'state' | 'cause' | 'startedAt' | 'endedAt' | 'exitCode'> {
-  const exitCode = jobExit(job.state, job.cause)?.code
+  const exitCode = exitCodeOf(job.state, job.cause)
   return {
     state: job.state,
     ...(job.cause === undefined ? {} : { cause: job.cause }),
