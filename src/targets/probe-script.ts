@@ -1,4 +1,4 @@
-import { quoteWord } from '../transports/spawner-script.ts'
+import { quoteShell } from '../driver/quote.ts'
 
 const TOOLS = [
   'sh',
@@ -23,7 +23,7 @@ const TOOLS = [
  * versions (kernel documentation: cgroup-v2 `cpu.max`, `memory.max`; v1 `cpu.cfs_quota_us`, `memory.limit_in_bytes`).
  */
 export function probeScript(root: string): string {
-  const place = root === '~' || root.startsWith('~/') ? `"$HOME"${quoteWord(root.slice(1))}` : quoteWord(root)
+  const place = root === '~' || root.startsWith('~/') ? `"$HOME"${quoteShell(root.slice(1))}` : quoteShell(root)
   return `echo 'drover-probe begin'
 echo "host $(hostname 2>/dev/null || uname -n)"
 if [ -r /proc/sys/kernel/random/boot_id ]; then

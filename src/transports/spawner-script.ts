@@ -155,11 +155,3 @@ export function parseHello(line: string): SpawnerHello | undefined {
   if (groups !== 'setsid' && groups !== 'perl' && groups !== 'bash' && groups !== 'none') return undefined
   return { pid: Number(pid), groups, bootId, interruptible: interruptible === '1', wantsBash: wantsBash === '1' }
 }
-
-/**
- * One shell word that means exactly `value`: `it's` → `'it'\''s'`. Newlines stand as they are.
- * Throws nothing; a NUL, which no argument can carry, is refused by the callers.
- */
-export function quoteWord(value: string): string {
-  return `'${value.replaceAll("'", "'\\''")}'`
-}

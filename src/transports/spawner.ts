@@ -2,8 +2,9 @@ import { type ChildProcess, spawn as spawnChild } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { quoteShell } from '../driver/quote.ts'
 import { DroverError } from '../errors.ts'
-import { parseHello, quoteWord, SPAWNER_HELLO, type SpawnerHello, spawnerScript } from './spawner-script.ts'
+import { parseHello, SPAWNER_HELLO, type SpawnerHello, spawnerScript } from './spawner-script.ts'
 import type { CommandResult, ProcessIdentity, SpawnRequest } from './transport.ts'
 
 /** What `createSpawner` takes. */
@@ -98,7 +99,7 @@ class ShellSpawner implements Spawner {
     const outcomes = await Promise.allSettled(
       requests.map((request) =>
         this.#ask<StartedProcess>(
-          (id) => `s ${id} ${[request.logPath, request.cwd, ...request.argv].map(quoteWord).join(' ')}\n`,
+          (id) => `s ${id} ${[request.logPath, request.cwd, ...request.argv].map(quoteShell).join(' ')}\n`,
           (word, detail) =>
             word === 's' ? { pid: Number(detail[0]), startTime: detail[1] ?? '-', bootId } : startError(request, detail[0]),
         ),
@@ -156,7 +157,7 @@ class ShellSpawner implements Spawner {
         deadline = setTimeout(() => end(failure(`the command did not end within ${timeoutMs} ms`, true, script)), timeoutMs)
       }
       const code = await new Promise<number>((resolve, reject) => {
-        this.#send((id) => `r ${id} ${[paths.script, paths.input, paths.out, paths.err].map(quoteWord).join(' ')}\n`, {
+        this.#send((id) => `r ${id} ${[paths.script, paths.input, paths.out, paths.err].map(quoteShell).join(' ')}\n`, {
           onAnswer: (word, detail) => {
             if (word === 'b') {
               identity = { pid: Number(detail[0]), startTime: detail[1] ?? '-', bootId }
@@ -336,7 +337,7 @@ class ShellSpawner implements Spawner {
     for (let from = 0; from < asked.length; from += MOST_PER_LINE) chunks.push(asked.slice(from, from + MOST_PER_LINE))
     await Promise.all(
       chunks.map(async (chunk) => {
-        const list = chunk.map((one) => `${one.pid} ${quoteWord(one.startTime)}`).join(' ')
+        const list = chunk.map((one) => `${one.pid} ${quoteShell(one.startTime)}`).join(' ')
         const bits = await this.#ask<string>(
           (id) => compile(id, list),
           (_word, detail) => detail[0] ?? '',

@@ -1,0 +1,139 @@
+/** One line of an ignore file, compiled. */
+export interface IgnoreRule {
+  readonly negated: boolean
+  readonly directoryOnly: boolean
+  /** Tests the path relative to the ignore file's directory, with `/`. */
+  readonly pattern: RegExp
+}
+
+/** The rules of one ignore file and the directory they count from (relative to the root; empty for the root). */
+export interface IgnoreFile {
+  readonly directory: string
+  readonly rules: readonly IgnoreRule[]
+}
+
+const CLASSES: Readonly<Record<string, string>> = {
+  alnum: 'a-zA-Z0-9',
+  alpha: 'a-zA-Z',
+  blank: ' \\t',
+  cntrl: '\\x00-\\x1f\\x7f',
+  digit: '0-9',
+  graph: '\\x21-\\x7e',
+  lower: 'a-z',
+  print: '\\x20-\\x7e',
+  punct: '!-\\/:-@\\[-`{-~',
+  space: '\\s',
+  upper: 'A-Z',
+  xdigit: '0-9a-fA-F',
+}
+
+/** Reads an ignore file (gitignore(5) of git 2.39): `*.log` and `build/` and `!keep.log`, one a line. Never throws. */
+export function parseIgnoreFile(text: string): readonly IgnoreRule[] {
+  const rules: IgnoreRule[] = []
+  for (const raw of text.replace(/^\uFEFF/, '').split('\n')) {
+    const line = trimTrailingSpaces(raw.replace(/\r$/, ''))
+    if (line === '' || line.startsWith('#')) continue
+    const negated = line.startsWith('!')
+    let body = negated ? line.slice(1) : line
+    const directoryOnly = body.endsWith('/')
+    if (directoryOnly) body = body.slice(0, -1)
+    // A slash at the start or in the middle ties the pattern to the file's own directory.
+    const anchored = body.includes('/')
+    if (body.startsWith('/')) body = body.slice(1)
+    const source = body === '' ? undefined : compilePattern(body)
+    if (source === undefined) continue
+    rules.push({ negated, directoryOnly, pattern: new RegExp(anchored ? `^${source}$` : `(?:^|/)${source}$`, 's') })
+  }
+  return rules
+}
+
+/** Whether a path (relative to the root) is left out; later files and later lines win. Parents are the walk's business: what lies below an ignored directory is never asked. */
+export function isIgnored(path: string, isDirectory: boolean, files: readonly IgnoreFile[]): boolean {
+  for (const file of files.toReversed()) {
+    const relative = file.directory === '' ? path : path.slice(file.directory.length + 1)
+    const rule = file.rules.findLast((one) => (isDirectory || !one.directoryOnly) && one.pattern.test(relative))
+    if (rule !== undefined) return !rule.negated
+  }
+  return false
+}
+
+/** Spaces at the end count only behind a backslash. */
+function trimTrailingSpaces(line: string): string {
+  let end = line.length
+  while (end > 0 && line[end - 1] === ' ') {
+    const slashes = /\\*$/.exec(line.slice(0, end - 1))?.[0].length ?? 0
+    if (slashes % 2 === 1) break
+    end--
+  }
+  return line.slice(0, end)
+}
+
+/** The regular expression of a pattern; undefined for one that matches nothing (an unclosed bracket, a lone backslash at the end). */
+function compilePattern(pattern: string): string | undefined {
+  let out = ''
+  for (let at = 0; at < pattern.length; ) {
+    const rest = pattern.slice(at)
+    const atName = at === 0 || pattern[at - 1] === '/'
+    const stars = /^\*+/.exec(rest)?.[0].length ?? 0
+    if (stars === 2 && atName && rest[2] === '/') {
+      out += '(?:[^/]+/)*'
+      at += 3
+    } else if (stars === 2 && atName && rest.length === 2) {
+      out += '.+'
+      at += 2
+    } else if (stars > 0) {
+      out += '[^/]*'
+      at += stars
+    } else if (rest.startsWith('?')) {
+      out += '[^/]'
+      at++
+    } else if (rest.startsWith('[')) {
+      const bracket = compileBracket(rest)
+      if (bracket === undefined) return undefined
+      out += bracket.source
+      at += bracket.length
+    } else {
+      const escaped = rest.startsWith('\\')
+      const char = escaped ? rest[1] : rest[0]
+      if (char === undefined) return undefined
+      out += char.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&')
+      at += escaped ? 2 : 1
+    }
+  }
+  return out
+}
+
+function compileBracket(text: string): { source: string; length: number } | undefined {
+  let at = 1
+  const negated = text[at] === '!' || text[at] === '^'
+  if (negated) at++
+  let members = ''
+  for (let first = true; at < text.length; first = false) {
+    const char = text.charAt(at)
+    if (char === ']' && !first) {
+      const source = `(?!/)[${negated ? '^' : ''}${members}]`
+      try {
+        new RegExp(source)
+        return { source, length: at + 1 }
+      } catch {
+        // A range the wrong way round matches nothing.
+        return undefined
+      }
+    }
+    const named = /^\[:([a-z]+):\]/.exec(text.slice(at))
+    if (named !== null) {
+      const set = CLASSES[named[1] ?? '']
+      if (set === undefined) return undefined
+      members += set
+      at += named[0].length
+    } else if (char === '-' && !first && text[at + 1] !== ']') {
+      members += '-'
+      at++
+    } else {
+      const literal = char === '\\' ? text.charAt(++at) : char
+      members += literal.replace(/[\\[\]^-]/, '\\$&')
+      at++
+    }
+  }
+  return undefined
+}
