@@ -1,0 +1,70 @@
+import type { EventRow } from '../store/store.ts'
+import type { Explanation } from './drover.ts'
+
+/** The longest chain shown: the beginning and the end matter. */
+const MAX_LINKS = 60
+
+/** The events of a job as sentences, oldest first; a long middle is left out with a line that says so. */
+export function chainOf(events: readonly EventRow[]): Explanation['chain'] {
+  const links = [...events]
+    .sort((a, b) => a.seq - b.seq)
+    .flatMap((event) => {
+      const text = textOf(event)
+      return text === undefined ? [] : [{ at: new Date(event.at).toISOString(), text }]
+    })
+  if (links.length <= MAX_LINKS) return links
+  const half = MAX_LINKS / 2
+  const middle = { at: links[half]?.at ?? '', text: `… ${links.length - MAX_LINKS} events are left out` }
+  return [...links.slice(0, half), middle, ...links.slice(-half)]
+}
+
+function textOf({ type, data, attempt }: EventRow): string | undefined {
+  const text = (key: string): string | undefined =>
+    typeof data[key] === 'string' || typeof data[key] === 'number' ? String(data[key]) : undefined
+  switch (type) {
+    case 'state': {
+      const why = [messageOf(data['cause']), text('why'), ruleOf(data)].filter((part) => part !== undefined)
+      return `${text('from') ?? '?'} → ${text('to') ?? '?'}${attempt > 1 ? ` (attempt ${attempt})` : ''}${why.length > 0 ? `: ${why.join('; ')}` : ''}`
+    }
+    case 'attempt_ended':
+      return `attempt ${attempt} ${text('state') ?? 'ended'}${suffix(messageOf(data['cause']))}`
+    case 'submitted':
+      return `accepted by the target${suffix(text('native_id'))}`
+    case 'warning':
+      return `warning${suffix(text('warning') ?? text('message'))}`
+    case 'error':
+      return `error${suffix(text('message'))}`
+    case 'retry':
+      return `${text('why') ?? 'retry'}: attempt ${text('next_attempt') ?? attempt + 1} after ${Math.round(Number(data['after_ms'] ?? 0) / 1000)} s`
+    case 'cancel_requested': {
+      const elements = data['elements']
+      return `cancel asked for by ${text('by') ?? 'somebody'}${Array.isArray(elements) ? ` for elements ${elements.slice(0, 10).join(', ')}` : ''}`
+    }
+    case 'settled':
+      return `settled by a person as ${text('as') ?? '?'}${suffix(text('reason'))}`
+    case 'collected':
+      return `outputs collected${suffix(text('directory'))}`
+    default:
+      return type.replaceAll('_', ' ')
+  }
+}
+
+/** The rule of the Proof table that decided: at the top, or inside `proof`. A `proof` may also be a plain sentence. */
+function ruleOf(data: EventRow['data']): string | undefined {
+  const proof = data['proof']
+  if (typeof proof === 'string') return proof
+  const rule = isObject(proof) ? proof['rule'] : data['rule']
+  return typeof rule === 'string' && rule !== 'live word' && rule !== 'nobody asked' ? `proof: ${rule}` : undefined
+}
+
+function messageOf(cause: unknown): string | undefined {
+  return isObject(cause) && typeof cause['message'] === 'string' ? cause['message'] : undefined
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function suffix(text: string | undefined): string {
+  return text === undefined || text === '' ? '' : `: ${text}`
+}
