@@ -1,6 +1,6 @@
 import type { Job } from '../jobs/drover.ts'
-import type { Cli } from './cli.ts'
 import { spanMs, spanText } from './output/amounts.ts'
+import type { Style } from './output/style.ts'
 import { type Cell, compileTable, printable } from './output/table.ts'
 
 /** The state of a job with what a person wants beside it: progress of an array, exit code, why it waits. */
@@ -32,8 +32,7 @@ function ageOf(job: Job, now: number): string {
 const DETAIL_WIDTH = 100
 
 /** The table of `drover list`. */
-export function compileJobTable(cli: Cli, jobs: readonly Job[]): string {
-  const now = cli.host.now()
+export function compileJobTable(jobs: readonly Job[], style: Style, now: number): string {
   const rows = jobs.map((job): readonly (string | Cell)[] => {
     const ran = spanMs(job.started_at, job.ended_at, now)
     const detail = detailOf(job)
@@ -41,7 +40,7 @@ export function compileJobTable(cli: Cli, jobs: readonly Job[]): string {
       job.id,
       job.name,
       job.target,
-      { text: job.state, shown: cli.style.state(job.state) },
+      { text: job.state, shown: style.state(job.state) },
       job.attempt > 1 ? String(job.attempt) : '',
       ageOf(job, now),
       ran === undefined ? '' : spanText(ran),

@@ -8,7 +8,7 @@ import type { TaskContext } from '../task/task-context.ts'
 import { parseTaskFile, taskFromCommand } from '../task/task-file.ts'
 import type { TaskFile } from '../task/task-spec.ts'
 import type { CliHost } from './cli.ts'
-import { commaSeparated, repeated } from './command-builder.ts'
+import { commaSeparated, repeated } from './flag-values.ts'
 
 /** Flags that stand over a task's keys, as commander gives them: texts, checked later by the rules of the keys. */
 export interface TaskFlags {

@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import { resolveTask } from '../executors/resolve-task.ts'
-import { packageCode } from '../packaging/package-code.ts'
+import { packageCode, packageMount } from '../packaging/package-code.ts'
 import type { NewJob } from '../store/store.ts'
 import type { TaskFile, TaskSpec } from '../task/task-spec.ts'
 import { newJobId } from './job-ids.ts'
@@ -45,8 +45,11 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     // Refusals come before the work of packaging.
     resolveTask(spec, base)
     const code = spec.workdir === undefined ? undefined : await packageCode(spec.workdir, target.site.root, target.transport)
+    const resolved = resolveTask(spec, { ...base, ...(code === undefined ? {} : { code }) })
+    const mounts = await Promise.all(resolved.mounts.map(async ({ destination, source }) => ({ destination, source: await packageMount(source, target.site.root, target.transport) })))
     const task: ResolvedTask = {
-      ...resolveTask(spec, { ...base, ...(code === undefined ? {} : { code }) }),
+      ...resolved,
+      mounts,
       ...(context.clientDirectory === undefined ? {} : { clientDirectory: context.clientDirectory }),
     }
     const id = ids[index] ?? newJobId()

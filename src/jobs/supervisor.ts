@@ -8,7 +8,7 @@ import { DroverError, InputError, toErrorJson } from '../errors.ts'
 import type { Logger, ResolvedTask } from '../executors/executor.ts'
 import { resolveTask } from '../executors/resolve-task.ts'
 import { type GraphAction, GraphReactor, type NodeOutcome, type NodeRecord } from '../graph/reactor.ts'
-import { acquireLease, type Lease } from '../store/lease.ts'
+import { acquireLease, isStillMine, type Lease, releaseLease } from '../store/lease.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import type { JobRow, Store } from '../store/store.ts'
 import { isEndState, isSettled, type State } from '../task/states.ts'
@@ -57,7 +57,11 @@ export interface Supervisor extends Drover {
 /** Takes the lease, opens the store, takes over what an earlier supervisor left, and drives jobs until `close`. */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { home, socketPath } = resolveHome({ ...options.environment, DROVER_HOME: options.home })
-  const lease = await acquireLease({ home, socket: socketPath, droverVersion: options.version })
+  const outcome = await acquireLease(home, { socket: socketPath, droverVersion: options.version })
+  if (outcome.kind === 'held') {
+    throw new DroverError('conflict', `another supervisor (process ${outcome.lease.pid}) drives ${home}`, { level: 'config', transient: true, hint: 'Attach to it, or stop it: drover supervisor stop' })
+  }
+  const { lease } = outcome
   let store: Store | undefined
   try {
     store = await openSqliteStore(join(home, 'drover.db'))
@@ -66,7 +70,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     return supervisor
   } catch (error) {
     await store?.close()
-    await lease.release()
+    await releaseLease(home, lease)
     throw error
   }
 }
@@ -101,7 +105,7 @@ class JobSupervisor implements Supervisor {
     this.#store = store
     this.#idleExitMs = options.idleExitMs
     this.#writer = new ChangeWriter(store, () => {
-      if (!lease.isMine()) throw new DroverError('conflict', 'another supervisor has taken over this home; this one no longer writes', { level: 'internal' })
+      if (!isStillMine(options.home, lease.generation)) throw new DroverError('conflict', 'another supervisor has taken over this home; this one no longer writes', { level: 'internal' })
     })
     this.#secrets = new SecretFiles(options.home)
     const now = options.now ?? Date.now
@@ -185,7 +189,7 @@ class JobSupervisor implements Supervisor {
     await Promise.allSettled(this.#work)
     await this.#writer.settle()
     await this.#store.close()
-    await this.#lease.release()
+    await releaseLease(this.#options.home, this.#lease)
     this.#resolveStopped()
   }
 

@@ -88,6 +88,7 @@ function guardReads(reads: StoreReads, fail: (error: unknown) => unknown): Store
     dependencies: guard(reads.dependencies),
     dependents: guard(reads.dependents),
     events: guard(reads.events),
+    lastEventSeq: guard(reads.lastEventSeq),
     counts: guard(reads.counts),
   }
 }

@@ -3,7 +3,8 @@ import { InputError } from '../../errors.ts'
 import { DURATION_FORMS, parseDuration } from '../../task/durations.ts'
 import { parseSize, SIZE_FORMS } from '../../task/sizes.ts'
 import type { Cli } from '../cli.ts'
-import { createCommand, refuseValue } from '../command-builder.ts'
+import { createCommand } from '../command-builder.ts'
+import { refuseValue } from '../flag-values.ts'
 import { bytesText } from '../output/amounts.ts'
 
 interface PruneFlags {

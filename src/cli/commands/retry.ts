@@ -1,7 +1,8 @@
 import { InputError } from '../../errors.ts'
 import type { Job } from '../../jobs/drover.ts'
 import type { Cli } from '../cli.ts'
-import { createCommand, positions, repeated } from '../command-builder.ts'
+import { createCommand } from '../command-builder.ts'
+import { positions, repeated } from '../flag-values.ts'
 import { jobLine } from '../job-text.ts'
 import { oneOrMany } from '../output/json.ts'
 

@@ -1,0 +1,68 @@
+import { InputError } from '../errors.ts'
+import type { RunSpec } from '../task/task-spec.ts'
+import type { ElementSource } from './array-elements.ts'
+
+/** One rank of a job: its node and where the user's script runs there. */
+export interface DriverRank {
+  readonly rank: number
+  readonly node: string
+  readonly ip: string
+  /** Absolute; entered before setup and run. */
+  readonly workDir: string
+}
+
+/** All that driver and node runner are made of. Plain data. */
+export interface DriverOptions {
+  /** Letters, digits, `.`, `_`, `-`. */
+  readonly jobId: string
+  /** 1-based. */
+  readonly attempt: number
+  /** Absolute, on the target. */
+  readonly attemptDir: string
+  /** Absolute, on the target: the doorbell. */
+  readonly bellPath: string
+  /** In order, from rank 0. */
+  readonly ranks: readonly DriverRank[]
+  readonly hasSetup: boolean
+  /** What run.sh was compiled from: decides how it is started. */
+  readonly run: RunSpec
+  /** Shell of a script without a `#!` line, and of setup: `bash` where the target has one (SkyPilot's scripts expect it), else `sh`. */
+  readonly shell: string
+  /** Setup and run together; per element of an array, and for its setup alone. Undefined: no limit. */
+  readonly timeoutSeconds?: number
+  /** TERM to KILL. */
+  readonly graceSeconds: number
+  /** How process groups are made on the target, as its probe found. `none`: only the script itself is signalled. */
+  readonly processGroups: 'setsid' | 'perl' | 'bash' | 'none'
+  /**
+   * True where `env --default-signal` exists (coreutils 8.31): it undoes that background processes of a shell begin with INT
+   * and QUIT ignored. Costs one exec per script. Default false. perl and bash groups do so anyway.
+   */
+  readonly resetSignals?: boolean
+  /** GPUs per node, for the phase's variables. Default 0. */
+  readonly gpusPerNode?: number
+  /** Runs node.sh. Default `['sh']`. */
+  readonly interpreter?: readonly string[]
+  /** An array: `width` elements at one time. `size`: of the whole array, default the count of `elements`. */
+  readonly slots?: { readonly width: number; readonly elements: ElementSource; readonly size?: number }
+}
+
+/** Throws InputError `invalid_argument` on what the line formats of the protocol cannot carry. */
+export function validateDriverOptions(options: DriverOptions): void {
+  const refuse = (what: string): never => {
+    throw new InputError('invalid_argument', `cannot compile the driver of job ${JSON.stringify(options.jobId)}: ${what}`)
+  }
+  if (!/^[A-Za-z0-9._-]+$/.test(options.jobId)) refuse('the job id holds a character other than letters, digits, ".", "_", "-"')
+  if (!Number.isInteger(options.attempt) || options.attempt < 0) refuse(`attempt ${options.attempt} is no count`)
+  if (options.ranks.length === 0) refuse('it has no rank')
+  if (options.ranks.some(({ rank }, index) => rank !== index)) refuse('its ranks are not 0, 1, 2 …')
+  for (const path of [options.attemptDir, options.bellPath, ...options.ranks.map(({ workDir }) => workDir)]) {
+    if (!path.startsWith('/')) refuse(`the path ${JSON.stringify(path)} is not absolute`)
+  }
+  if (!(options.graceSeconds >= 0 && Number.isFinite(options.graceSeconds))) refuse(`the grace time ${options.graceSeconds} s is none`)
+  if (options.timeoutSeconds !== undefined && !(options.timeoutSeconds > 0 && Number.isFinite(options.timeoutSeconds))) {
+    refuse(`the time limit ${options.timeoutSeconds} s is none`)
+  }
+  if (options.slots && !(Number.isInteger(options.slots.width) && options.slots.width > 0)) refuse(`${options.slots.width} slots are none`)
+  if (options.slots && options.ranks.length > 1) refuse('an array runs on one node per driver')
+}

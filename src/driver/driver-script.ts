@@ -1,0 +1,306 @@
+import { compileArrayDriver } from './array-driver-script.ts'
+import type { DriverOptions } from './driver-options.ts'
+import { DUPLICATE_EXIT_CODE } from './protocol.ts'
+import { quoteArgv } from './quote.ts'
+import { compilePrelude } from './script-prelude.ts'
+
+export { compileElements } from './array-elements.ts'
+export type { DriverOptions } from './driver-options.ts'
+export { compileNodeRunner } from './node-runner-script.ts'
+export { compileRunScript, compileSetupScript } from './run-script.ts'
+
+/** The driver could not begin: the claim directory can't be made (full disk, permissions). Nothing was run. */
+export const DRIVER_UNUSABLE_EXIT_CODE = 96
+
+/** Directories an attempt needs, relative to its own; staging makes them, else the driver does. */
+export const ATTEMPT_DIRECTORIES = ['claim', 'events', 'exit', 'logs', 'slots'] as const
+
+/**
+ * Compiles driver.sh, which orchestrates one attempt on one machine: `sh <attemptDir>/driver.sh`, to be started as leader of
+ * its own session. It claims the attempt (97 when that is taken, 96 when it cannot, nothing run), launches setup on all ranks,
+ * then run on all ranks (or an array's slots), ends the peers of a rank that fails, passes TERM and INT and the `cancel` mark
+ * on, and writes exit/job last. It ends with 0 only when every rank's record (every element's result) says 0 and is written;
+ * else with the first failing rank's (element's) code, 1 where none can be named.
+ *
+ * One child is simply waited for. Several have a watching subshell each, which writes the child's status to
+ * claim/<n>/end-<child> and a line to a FIFO: POSIX sh cannot wait for any one of several.
+ * Throws InputError `invalid_argument` as `validateDriverOptions` and `quoteShell` do.
+ */
+export function compileDriver(options: DriverOptions): string {
+  return `#!/bin/sh
+# Driver of job ${options.jobId}, attempt ${options.attempt}, made by Drover. By hand: sh driver.sh
+${compilePrelude(options)}
+_d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
+_d_has_setup=${options.hasSetup ? 1 : ''}
+_d_run_node() { _d_in_group ${quoteArgv(options.interpreter ?? [options.processGroups === 'bash' ? 'bash' : 'sh'])} "$_d_dir/node.sh" "$@"; }
+${CHILDREN}${options.slots ? compileArrayDriver(options.slots) : RANKS}${MAIN}`
+}
+
+const CHILDREN = `
+_d_told=0 _d_peer='' _d_live='' _d_sentinel='' _d_fifo='' _d_ticker='' _d_lost='' _d_phase=setup
+_d_first_code='' _d_first_end='' _d_first_told=0
+
+# TERM, INT, the cancel mark: told to stop. The mark comes before the signals, see _d_signal_live.
+_d_on_stop() {
+  _d_woken=1
+  [ "$_d_told" = 0 ] || return 0
+  _d_told=term
+  printf '' >"$_d_claim/stop-term"
+  _d_signal_live
+}
+
+_d_stop_peers() {
+  [ -z "$_d_peer" ] && [ "$_d_told" = 0 ] || return 0
+  _d_peer=1
+  printf '' >"$_d_claim/stop-peer"
+  _d_signal_live
+}
+
+# Passes TERM on to the living children. One without an identity line has still to look at the marks.
+# In a subshell, because a trap must not change variables that the main program is using.
+_d_signal_live() {
+  (
+    for _d_each in $_d_live; do
+      _d_who "$_d_each" && _d_is_same "$_d_found_pid" "$_d_found_start" && kill -TERM "$_d_found_pid"
+    done
+  )
+  [ -z "$_d_fifo" ] || printf 'w\\n' >&9
+}
+
+# _d_find_line FILE WORD [KEY]: pid and start of the last such event line, in _d_found_pid and _d_found_start.
+_d_find_line() {
+  _d_found_pid='' _d_found_start=''
+  [ -r "$_d_dir/events/$1" ] || return 1
+  while read -r _d_line _d_key _d_rest; do
+    [ "$_d_key" = "$2" ] || continue
+    case "$_d_rest " in *"$3 "*) ;; *) continue ;; esac
+    for _d_pair in $_d_rest; do
+      case $_d_pair in pid=*) _d_found_pid=\${_d_pair#*=} ;; start=*) _d_found_start=\${_d_pair#*=} ;; esac
+    done
+  done <"$_d_dir/events/$1"
+  [ -n "$_d_found_pid" ]
+}
+
+# Starts node.sh with these arguments as a background child in a group of its own: $!.
+_d_spawn() {
+  _d_monitor on
+  { _d_run_node "$@"; } </dev/null 9>&- &
+  _d_monitor off
+}
+
+# The same with somebody who tells of its end. $1 is the child's name.
+_d_start_child() {
+  printf '' >"$_d_claim/end-$_d_phase-$1"
+  (
+    _d_woken=
+    trap '_d_woken=1' TERM INT HUP
+    _d_words "$1"
+    _d_await "$!"
+    printf '%s\\n' "$_d_status" >"$_d_claim/end-$_d_phase-$1"
+    [ -z "$_d_fifo" ] || printf 'w\\n' >&9
+    exit "$_d_status"
+  ) &
+}
+
+# Spawns child $1 of this phase.
+_d_words() { if [ "$_d_phase" = slot ]; then _d_spawn slot "$1" "$_d_boot_epoch"; else _d_spawn "$1" "$_d_phase" "$_d_boot_epoch"; fi; }
+
+# Runs children of one phase to their ends: setup, run (ranks) or slot.
+_d_run_children() {
+  _d_phase=$1
+  shift
+  _d_live=$*
+  [ "$_d_told" = 0 ] || return 0
+  if [ $# = 1 ] && [ -z "$_d_tick" ]; then
+    while [ -n "$_d_live" ]; do
+      _d_words "$1"
+      _d_await "$!"
+      _d_live='' _d_replace=''
+      _d_child_ended "$1" "$_d_status"
+      [ -z "$_d_replace" ] || _d_live=$1
+    done
+    return
+  fi
+  _d_open_fifo
+  [ -z "$_d_tick" ] || _d_start_ticker "$_d_tick"
+  for _d_child; do _d_start_child "$_d_child"; done
+  while :; do
+    _d_still=
+    for _d_child in $_d_live; do
+      if { read -r _d_code <"$_d_claim/end-$_d_phase-$_d_child"; } 2>/dev/null; then
+        _d_replace=
+        _d_child_ended "$_d_child" "$_d_code"
+        [ -n "$_d_replace" ] || continue
+        _d_start_child "$_d_child"
+      fi
+      _d_still="$_d_still $_d_child"
+    done
+    _d_live=$_d_still
+    [ -n "$_d_live" ] || break
+    [ -z "$_d_tick" ] || _d_check_limits
+    [ ! -e "$_d_dir/cancel" ] || _d_on_stop
+    _d_sleep
+  done
+  [ -z "$_d_ticker" ] || kill -USR1 "$_d_ticker" 2>/dev/null
+  [ -z "$_d_sentinel" ] || kill -KILL "$_d_sentinel" 2>/dev/null
+  _d_ticker='' _d_sentinel=''
+}
+_d_tick=
+
+_d_open_fifo() {
+  [ -z "$_d_fifo" ] || return 0
+  if mkfifo "$_d_claim/wake" && { : >&9; } 2>/dev/null 9<>"$_d_claim/wake"; then
+    exec 9<>"$_d_claim/wake"
+    _d_fifo=1
+  fi
+}
+
+# Until a line comes through the FIFO; where the file system has none, for a second. A child waits for it, because \`wait\` is
+# what a signal ends in every shell.
+_d_sleep() {
+  if [ -z "$_d_sentinel" ]; then
+    if [ -n "$_d_fifo" ]; then (read -r _d_line <&9) & else sleep 1 & fi
+    _d_sentinel=$!
+  fi
+  wait "$_d_sentinel"
+  if [ -n "$_d_woken" ]; then
+    _d_woken=
+    kill -0 "$_d_sentinel" 2>/dev/null && return
+  fi
+  _d_sentinel=
+}
+
+# A line through the FIFO every $1 seconds, as long as this driver lives.
+_d_start_ticker() {
+  (
+    _d_before=$!
+    trap '' TERM INT HUP
+    trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' USR1
+    while _d_is_same $$ "$_d_own_start"; do
+      sleep "$1" 9>&- &
+      wait "$!"
+      printf 'w\\n' >&9
+    done
+  ) &
+  _d_ticker=$!
+}
+
+# Keeps the first failure in time: code, end, told.
+_d_note_failure() {
+  [ -z "$_d_first_code" ] || [ "$2" -lt "$_d_first_end" ] || return 0
+  _d_first_code=$1 _d_first_end=$2 _d_first_told=$3
+}
+`
+
+const RANKS = `
+_d_who() { _d_find_line "$1" runner; }
+
+# Child $1 of this phase has ended with status $2.
+_d_child_ended() {
+  if _d_read_record "$1"; then
+    [ "$_d_r_code" = 0 ] && return
+    [ "$_d_r_told" = peer ] || _d_note_failure "$_d_r_code" "$_d_r_end" "$_d_r_told"
+    # A failed setup stops nothing: the others' own codes are wanted, and half a setup is worse than a whole one.
+    [ "$_d_phase" = setup ] || _d_stop_peers
+    return
+  fi
+  [ "$_d_phase:$2" != setup:0 ] || return 0
+  if [ "$_d_phase" = setup ]; then _d_kind=setup; else _d_kind=script; fi
+  if ! _d_find_line "$1" "$_d_kind" && [ "$_d_told$_d_peer" != 0 ]; then
+    # Ended before it had come to run anything.
+    _d_write_stopped "$1"
+    return
+  fi
+  # The runner died without a record: what it was to watch over is ended.
+  _d_lost=1
+  if [ -n "$_d_found_pid" ]; then _d_signal_group KILL "$_d_found_pid" "$_d_found_start"; fi
+  if _d_find_line "$1" runner; then _d_signal_group KILL "$_d_found_pid" "$_d_found_start"; fi
+  _d_clock
+  _d_event job "rank_lost rank=$1 code=$2"
+  if [ "$2" = 0 ]; then _d_note_failure 1 "$_d_now" 0; else _d_note_failure "$2" "$_d_now" 0; fi
+  [ "$_d_phase" = setup ] || _d_stop_peers
+}
+
+# The record of rank $1, which was stopped before its runner could write one.
+_d_write_stopped() {
+  if [ "$_d_told" = 0 ]; then _d_why=peer; else _d_why=$_d_told; fi
+  _d_clock
+  _d_record "$1" "$1" 143 15 "$_d_began" "$_d_now" "$_d_why" "$_d_phase"
+  [ "$_d_why" = peer ] || _d_note_failure 143 "$_d_now" "$_d_why"
+}
+
+# After a failed setup, or a stop before run: a record for each rank that has none and is not lost.
+_d_close_ranks() {
+  for _d_child in $_d_ranks; do
+    _d_read_record "$_d_child" && continue
+    _d_lists "$_d_claim/lost" "$_d_child" && continue
+    if [ "$_d_told" = 0 ]; then
+      _d_clock
+      _d_record "$_d_child" "$_d_child" 0 0 "$_d_began" "$_d_now" 0 setup
+    else
+      _d_write_stopped "$_d_child"
+    fi
+  done
+}
+
+_d_run_all() {
+  # shellcheck disable=SC2086
+  _d_run_children run $_d_ranks
+  # A record that did not reach the disk is no success.
+  for _d_child in $_d_ranks; do
+    _d_read_record "$_d_child" || _d_lost=1
+  done
+}
+`
+
+const MAIN = `
+trap _d_on_stop TERM INT
+trap '_d_woken=1' HUP
+# Not '': what is started here would inherit that.
+trap : PIPE
+
+[ -d "$_d_dir/claim" ] && [ -d "$_d_dir/events" ] && [ -d "$_d_dir/exit" ] && [ -d "$_d_dir/logs" ] && [ -d "$_d_dir/slots" ] ||
+  mkdir -p "$_d_dir/claim" "$_d_dir/events" "$_d_dir/exit" "$_d_dir/logs" "$_d_dir/slots"
+if ! mkdir "$_d_claim"; then
+  if [ -d "$_d_claim" ]; then
+    echo 'drover: this attempt has been claimed by another instance; nothing is run' >&2
+    exit ${DUPLICATE_EXIT_CODE}
+  fi
+  echo 'drover: cannot claim this attempt; nothing is run' >&2
+  exit ${DRIVER_UNUSABLE_EXIT_CODE}
+fi
+_d_begin
+printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_claim/id"
+printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"
+_d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"
+# A TERM before the claim could not leave its mark.
+[ "$_d_told" = 0 ] || printf '' >"$_d_claim/stop-term"
+[ ! -e "$_d_dir/cancel" ] || _d_on_stop
+
+if [ -n "$_d_has_setup" ]; then
+  # shellcheck disable=SC2086
+  _d_run_children setup $_d_ranks
+  [ ! -e "$_d_dir/cancel" ] || _d_on_stop
+fi
+if [ -n "$_d_first_code" ] || [ "$_d_told" != 0 ]; then
+  _d_close_ranks
+else
+  _d_phase=run
+  if [ -n "$_d_has_setup" ]; then
+    _d_clock
+    _d_event job gate
+  fi
+  _d_run_all
+fi
+
+if [ -n "$_d_lost" ] && [ "\${_d_first_code:-0}" = 0 ]; then _d_first_code=1; fi
+_d_code=\${_d_first_code:-0}
+if [ "$_d_told" = 0 ]; then _d_said=$_d_first_told; else _d_said=$_d_told; fi
+[ "$_d_phase" = setup ] || _d_phase=run
+_d_clock
+_d_event job driver_end
+rm -f "$_d_dir/env"
+_d_signal_of "$_d_code"
+_d_record job -1 "$_d_code" "$_d_signal_number" "$_d_began" "$_d_now" "$_d_said" "$_d_phase" || exit 1
+exit "$_d_code"
+`

@@ -1,0 +1,230 @@
+import type { DriverOptions } from './driver-options.ts'
+import { type Phase, phaseEnvironment, rankEnvironment } from './job-environment.ts'
+import { shellAssignments } from './quote.ts'
+import { runCommand, scriptCommand } from './run-script.ts'
+import { compilePrelude } from './script-prelude.ts'
+import { compileSlot } from './slot-script.ts'
+
+/**
+ * Compiles node.sh, the program that runs on every node: `sh node.sh <rank> setup|run [<epoch seconds at boot>]`. It is to be
+ * started as leader of a process group of its own. It runs setup.sh or run.sh as leader of another group, stdin /dev/null,
+ * ends it (TERM, grace, KILL) when told by TERM or INT or at the time limit, ends what the script left behind in its group,
+ * and proves the end by one line in exit/<rank>. A setup that went well leaves no record, only its event. Ends with the
+ * script's code (128 + n for signals); 125 when it could not write the record.
+ * For arrays also `sh node.sh slot <k> [<epoch>]`, see `compileSlot`.
+ * Throws InputError `invalid_argument` as `validateDriverOptions` and `quoteShell` do.
+ */
+export function compileNodeRunner(options: DriverOptions): string {
+  return `#!/bin/sh
+# Node runner of job ${options.jobId}, attempt ${options.attempt}, made by Drover.
+# By hand: sh node.sh RANK setup|run${options.slots ? ', sh node.sh slot K' : ''}
+${compilePrelude(options)}
+# What differs by phase and rank, exported after the job's own environment.
+_d_export() {
+  case $2 in
+${(['setup', 'run'] as const).map((phase) => `    ${phase}) ${exportsOf(phaseEnvironment(options.ranks, options.gpusPerNode ?? 0, phase))} ;;`).join('\n')}
+  esac
+  case $1:$2 in
+${options.ranks.flatMap((rank) => (['setup', 'run'] as const).map((phase: Phase) => `    ${rank.rank}:${phase}) ${exportsOf(rankEnvironment(rank, phase))} ;;`)).join('\n')}
+    *)
+      echo "drover: no rank $1" >&2
+      exit 125
+      ;;
+  esac
+  cd "$DROVER_WORK_DIR" || exit 125
+}
+_d_node_of() {
+  case $1 in
+${options.ranks.map(({ rank, node }) => `    ${rank}) _d_node=${node.replace(/[^A-Za-z0-9._:-]/g, '_')} ;;`).join('\n')}
+  esac
+}
+
+# Becomes the user's script; in a subshell whose parent waits.
+_d_become() {
+  if [ "$1" = setup ]; then
+    IFS= read -r _d_line <"$_d_dir/setup.sh"
+    case $_d_line in '#!'*) _d_in_group "$_d_dir/setup.sh" ;; esac
+    _d_in_group ${scriptCommand(undefined, options.shell, 'setup.sh')}
+  fi
+  _d_in_group ${runCommand(options.run, options.shell)}
+}
+${RUNNER}
+${options.slots ? compileSlot(options, options.slots) : ''}
+case \${1:-}:\${2:-} in
+${options.slots ? '  slot:*) _d_slot "$2" "${3:-}" ;;\n' : ''}  *:setup | *:run) _d_run_phase "$1" "$2" "\${3:-}" ;;
+  *)
+    echo 'drover: usage: sh node.sh RANK setup|run' >&2
+    exit 125
+    ;;
+esac
+`
+}
+
+function exportsOf(env: Readonly<Record<string, string>>): string {
+  return shellAssignments(env).trimEnd()
+}
+
+const RUNNER = `
+_d_told=0 _d_pid='' _d_script_start='' _d_termed='' _d_ended='' _d_kill_at=0
+
+# TERM, INT: told to stop.
+_d_on_stop() {
+  _d_woken=1
+  [ "$_d_told" = 0 ] && [ -z "$_d_ended" ] || return 0
+  if [ -e "$_d_claim/stop-peer" ]; then _d_told=peer; else _d_told=term; fi
+  _d_tell
+}
+
+# ALRM: the time limit, or, after that or a TERM, the end of the grace.
+_d_on_alarm() {
+  _d_woken=1
+  [ -z "$_d_ended" ] || return 0
+  if [ "$_d_told" = 0 ]; then
+    _d_told=timeout
+    _d_tell
+    return
+  fi
+  _d_clock
+  # The limit's own alarm may still have been on its way when a TERM came.
+  [ -n "$_d_termed" ] && [ "$_d_cs" -ge $((_d_kill_at - 5)) ] && _d_send KILL
+}
+
+_d_tell() {
+  _d_clock
+  _d_event "$_d_rank" "told why=$_d_told"
+  _d_stop_script
+}
+
+_d_stop_script() {
+  _d_pid=\${_d_pid:-$!}
+  [ -n "$_d_pid" ] && [ -z "$_d_termed" ] || return 0
+  _d_termed=1
+  [ -n "$_d_script_start" ] || { _d_look_at "$_d_pid" && _d_script_start=$_d_start; }
+  _d_stop_timer
+  _d_clock
+  _d_kill_at=$((_d_cs + _d_grace_cs))
+  _d_send TERM
+  _d_start_timer "$_d_grace" ALRM $$ "$_d_own_start"
+}
+
+# To the script's group; to the process alone as long as it has not become the leader of one.
+_d_send() {
+  _d_signal_group "$1" "$_d_pid" "$_d_script_start" && return
+  _d_is_same "$_d_pid" "$_d_script_start" && kill "-$1" "$_d_pid" 2>/dev/null
+}
+
+# Sets _d_kills: how often the kernel's out-of-memory killer has struck in this cgroup; 0 where that is not known.
+_d_read_kills() {
+  _d_kills=0
+  [ -r /proc/self/cgroup ] || return 0
+  while IFS=: read -r _d_number _d_controllers _d_path; do
+    case ,$_d_controllers, in
+      ,,) _d_counters=/sys/fs/cgroup$_d_path/memory.events ;;
+      *,memory,*) _d_counters=/sys/fs/cgroup/memory$_d_path/memory.oom_control ;;
+      *) continue ;;
+    esac
+    [ -r "$_d_counters" ] || continue
+    while read -r _d_key _d_value; do
+      [ "$_d_key" = oom_kill ] && _d_kills=$_d_value
+    done <"$_d_counters"
+  done </proc/self/cgroup
+}
+
+# Sets _d_cpu: processor time of all waited-for children, hundredths. The second line of \`times\`: 0m1.230s 0m0.040s.
+_d_read_times() {
+  _d_cpu=0
+  times >"$_d_claim/times-$_d_rank" || return 0
+  {
+    read -r _d_line
+    read -r _d_user _d_system
+  } <"$_d_claim/times-$_d_rank"
+  for _d_each in "$_d_user" "$_d_system"; do
+    _d_minutes=\${_d_each%%m*} _d_each=\${_d_each#*m}
+    _d_each=\${_d_each%s}00
+    _d_seconds=\${_d_each%%[.,]*} _d_part=\${_d_each#*[.,]}
+    _d_part=\${_d_part%"\${_d_part#??}"}
+    case $_d_minutes$_d_seconds$_d_part in '' | *[!0-9]*) continue ;; esac
+    _d_cpu=$((_d_cpu + _d_minutes * 6000 + _d_seconds * 100 + 1$_d_part - 100))
+  done
+}
+
+# Sets _d_left: what of the time limit is left; setup's share is gone.
+_d_read_limit() {
+  _d_left=$_d_limit_cs
+  [ "$_d_phase" = run ] && [ -r "$_d_dir/events/$_d_rank" ] || return 0
+  while read -r _d_line _d_key _d_value _d_rest; do
+    case $_d_key:$_d_value in setup:cs=*) _d_left=$((_d_limit_cs - _d_cs + \${_d_value#cs=})) ;; esac
+  done <"$_d_dir/events/$_d_rank"
+}
+
+_d_run_phase() {
+  _d_rank=$1 _d_phase=$2
+  trap _d_on_stop TERM INT
+  trap _d_on_alarm ALRM
+  trap '_d_woken=1' HUP
+  # Not '': the script would inherit that.
+  trap : PIPE
+  _d_begin "$3"
+  _d_node_of "$_d_rank"
+  case $_d_phase in
+    setup) _d_out=$_d_dir/logs/setup-$_d_rank.log _d_err=$_d_out ;;
+    run) _d_out=$_d_dir/logs/$_d_rank.out _d_err=$_d_dir/logs/$_d_rank.err ;;
+  esac
+  # First this line, then the look at the marks: who writes a mark and then finds no line can rely on the look.
+  _d_event "$_d_rank" "runner pid=$$ start=$_d_own_start boot=$_d_boot node=$_d_node"
+  if [ -e "$_d_claim/stop-term" ] || [ -e "$_d_claim/stop-peer" ] || [ -e "$_d_dir/cancel" ]; then _d_on_stop; fi
+  if [ -n "$_d_limit_cs" ]; then
+    _d_read_limit
+    [ "$_d_left" -gt 0 ] || _d_on_alarm
+  fi
+  _d_status=143
+  [ "$_d_told" != 0 ] || _d_run_script
+  _d_ended=1
+  _d_stop_timer
+  _d_clock
+  _d_end=$_d_now
+  if [ -n "$_d_script_start" ]; then
+    if [ -n "$_d_termed" ]; then _d_remaining=$((_d_kill_at - _d_cs)); else _d_remaining=$_d_grace_cs; fi
+    _d_end_group "$_d_pid" "$_d_script_start" "$_d_remaining"
+    _d_clock
+    _d_read_times
+    _d_before=$_d_kills
+    _d_read_kills
+    case $_d_phase in
+      setup) _d_event "$_d_rank" "setup_end code=$_d_status" ;;
+      run) _d_event "$_d_rank" "script_end code=$_d_status cpu_cs=$_d_cpu oom=$((_d_kills - _d_before))" ;;
+    esac
+  fi
+  if [ "$_d_phase:$_d_status:$_d_told" != setup:0:0 ]; then
+    _d_signal_of "$_d_status"
+    _d_record "$_d_rank" "$_d_rank" "$_d_status" "$_d_signal_number" "$_d_began" "$_d_end" "$_d_told" "$_d_phase" || exit 125
+  fi
+  exit "$_d_status"
+}
+
+_d_run_script() {
+  _d_read_kills
+  _d_monitor on
+  {
+    # shellcheck source=/dev/null
+    [ -r "$_d_dir/env" ] && . "$_d_dir/env"
+    _d_export "$_d_rank" "$_d_phase"
+    _d_become "$_d_phase"
+  } </dev/null >>"$_d_out" 2>>"$_d_err" &
+  _d_pid=\${_d_pid:-$!}
+  _d_monitor off
+  _d_look_at "$_d_pid"
+  _d_script_start=\${_d_script_start:-$_d_start}
+  case $_d_phase in
+    setup) _d_event "$_d_rank" "setup cs=$_d_cs pid=$_d_pid start=$_d_script_start boot=$_d_boot" ;;
+    run) _d_event "$_d_rank" "script pid=$_d_pid start=$_d_script_start boot=$_d_boot" ;;
+  esac
+  if [ "$_d_told" != 0 ]; then
+    _d_stop_script
+  elif [ -n "$_d_limit_cs" ]; then
+    _d_format "$_d_left"
+    _d_start_timer "$_d_duration" ALRM $$ "$_d_own_start"
+  fi
+  _d_await "$_d_pid"
+}
+`
