@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // Written for any Node that knows modules: an old one must get as far as the message below.
-import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
@@ -15,7 +14,8 @@ function isNewEnough(version) {
 }
 
 /** Runs the same command line under the Node that was installed with the package. */
-function runUnder(node) {
+async function runUnder(node) {
+  const { spawn } = await import('node:child_process')
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',
     env: { ...process.env, DROVER_NODE_CHOSEN: '1' },
@@ -42,14 +42,22 @@ async function start() {
     if (String(warning).startsWith('SQLite is an experimental feature')) return
     emit.call(process, warning, ...rest)
   }
-  const bundle = join(root, 'dist', 'cli.js')
-  const { main } = await import(existsSync(bundle) ? '../dist/cli.js' : '../src/cli/main.ts')
+  const built = existsSync(join(root, 'dist', 'cli.js'))
+  if (process.argv[2] === 'list' && built) {
+    const { fastList } = await import('../dist/fast-list.js')
+    const code = await fastList(process.argv.slice(3))
+    if (code !== undefined) {
+      process.exitCode = code
+      return
+    }
+  }
+  const { main } = await import(built ? '../dist/cli.js' : '../src/cli/main.ts')
   await main()
 }
 
 const installed = join(root, 'node_modules', 'node', 'bin', 'node')
 if (isNewEnough(process.versions.node)) await start()
-else if (existsSync(installed) && process.env.DROVER_NODE_CHOSEN !== '1') runUnder(installed)
+else if (existsSync(installed) && process.env.DROVER_NODE_CHOSEN !== '1') await runUnder(installed)
 else {
   process.stderr.write(
     `drover: it needs Node 22.18 or newer, and this is ${process.versions.node} (${process.execPath}).\n  Install a newer Node: https://nodejs.org\n`,
