@@ -22,10 +22,11 @@ _d_who() { if [ "$_d_phase" = slot ]; then _d_find_line job slot "k=$1"; else _d
 _d_child_ended() {
   if [ "$_d_phase" = setup ]; then
     if _d_read_record "$1"; then
+      [ "$_d_r_code" != 0 ] || _d_r_code=1
       _d_note_failure "$_d_r_code" "$_d_r_end" "$_d_r_told"
     elif [ "$2" != 0 ]; then
       _d_lost=1
-      if _d_find_line "$1" setup; then _d_signal_group KILL "$_d_found_pid" "$_d_found_start"; fi
+      if _d_find_line "$1" setup; then _d_kill "$_d_found_pid" "$_d_found_start"; fi
       _d_clock
       _d_event job "rank_lost rank=$1 code=$2"
       _d_note_failure "$2" "$_d_now" 0
@@ -43,7 +44,7 @@ _d_child_ended() {
     _d_add_results
     return
   fi
-  [ -z "$_d_slot_pid" ] || _d_signal_group KILL "$_d_slot_pid" "$_d_slot_start"
+  [ -z "$_d_slot_pid" ] || _d_kill "$_d_slot_pid" "$_d_slot_start"
   _d_read_journal "$1"
   _d_last_status=$2
   if [ -n "$_d_j_open" ]; then
@@ -108,7 +109,7 @@ _d_close_ranks() {
   [ -z "$_d_lost" ] || return
   if [ "$_d_told" != 0 ]; then
     _d_clock
-    _d_record 0 0 143 15 "$_d_began" "$_d_now" "$_d_told" setup
+    _d_record 0 0 143 15 "$_d_began" "$_d_now" "$_d_told" "$_d_phase"
     _d_note_failure 143 "$_d_now" "$_d_told"
   fi
 }

@@ -28,6 +28,8 @@ export const ATTEMPT_DIRECTORIES = ['claim', 'events', 'exit', 'logs', 'slots'] 
  */
 export function compileDriver(options: DriverOptions): string {
   return `#!/bin/sh
+# Functions are called by traps and by the other program, and "a && b || c" is meant:
+# shellcheck disable=SC2317,SC2015,SC2009,SC2034
 # Driver of job ${options.jobId}, attempt ${options.attempt}, made by Drover. By hand: sh driver.sh
 ${compilePrelude(options)}
 _d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
@@ -50,7 +52,7 @@ _d_on_stop() {
 }
 
 _d_stop_peers() {
-  [ -z "$_d_peer" ] && [ "$_d_told" = 0 ] || return 0
+  [ -n "$_d_live" ] && [ -z "$_d_peer" ] && [ "$_d_told" = 0 ] || return 0
   _d_peer=1
   printf '' >"$_d_claim/stop-peer"
   _d_signal_live
@@ -94,7 +96,7 @@ _d_start_child() {
   (
     _d_woken=
     trap '_d_woken=1' TERM INT HUP
-    _d_words "$1"
+    _d_spawn_child "$1"
     _d_await "$!"
     printf '%s\\n' "$_d_status" >"$_d_claim/end-$_d_phase-$1"
     [ -z "$_d_fifo" ] || printf 'w\\n' >&9
@@ -103,17 +105,16 @@ _d_start_child() {
 }
 
 # Spawns child $1 of this phase.
-_d_words() { if [ "$_d_phase" = slot ]; then _d_spawn slot "$1" "$_d_boot_epoch"; else _d_spawn "$1" "$_d_phase" "$_d_boot_epoch"; fi; }
+_d_spawn_child() { if [ "$_d_phase" = slot ]; then _d_spawn slot "$1" "$_d_boot_epoch"; else _d_spawn "$1" "$_d_phase" "$_d_boot_epoch"; fi; }
 
 # Runs children of one phase to their ends: setup, run (ranks) or slot.
 _d_run_children() {
   _d_phase=$1
   shift
   _d_live=$*
-  [ "$_d_told" = 0 ] || return 0
   if [ $# = 1 ] && [ -z "$_d_tick" ]; then
     while [ -n "$_d_live" ]; do
-      _d_words "$1"
+      _d_spawn_child "$1"
       _d_await "$!"
       _d_live='' _d_replace=''
       _d_child_ended "$1" "$_d_status"
@@ -127,7 +128,7 @@ _d_run_children() {
   while :; do
     _d_still=
     for _d_child in $_d_live; do
-      if { read -r _d_code <"$_d_claim/end-$_d_phase-$_d_child"; } 2>/dev/null; then
+      if { IFS= read -r _d_code <"$_d_claim/end-$_d_phase-$_d_child"; } 2>/dev/null; then
         _d_replace=
         _d_child_ended "$_d_child" "$_d_code"
         [ -n "$_d_replace" ] || continue
@@ -185,6 +186,9 @@ _d_start_ticker() {
   _d_ticker=$!
 }
 
+# KILL for the group led by $1, started at $2; where there are no groups for that process.
+_d_kill() { _d_signal_group KILL "$1" "$2" || { _d_is_same "$1" "$2" && kill -KILL "$1"; }; }
+
 # Keeps the first failure in time: code, end, told.
 _d_note_failure() {
   [ -z "$_d_first_code" ] || [ "$2" -lt "$_d_first_end" ] || return 0
@@ -198,7 +202,9 @@ _d_who() { _d_find_line "$1" runner; }
 # Child $1 of this phase has ended with status $2.
 _d_child_ended() {
   if _d_read_record "$1"; then
-    [ "$_d_r_code" = 0 ] && return
+    # A setup that has a record went wrong, also when it ended with 0 after it had been told to stop.
+    [ "$_d_phase:$_d_r_code" != setup:0 ] || _d_r_code=1
+    [ "$_d_r_code" != 0 ] || return 0
     [ "$_d_r_told" = peer ] || _d_note_failure "$_d_r_code" "$_d_r_end" "$_d_r_told"
     # A failed setup stops nothing: the others' own codes are wanted, and half a setup is worse than a whole one.
     [ "$_d_phase" = setup ] || _d_stop_peers
@@ -213,8 +219,9 @@ _d_child_ended() {
   fi
   # The runner died without a record: what it was to watch over is ended.
   _d_lost=1
-  if [ -n "$_d_found_pid" ]; then _d_signal_group KILL "$_d_found_pid" "$_d_found_start"; fi
-  if _d_find_line "$1" runner; then _d_signal_group KILL "$_d_found_pid" "$_d_found_start"; fi
+  printf '%s\\n' "$1" >>"$_d_claim/lost"
+  [ -z "$_d_found_pid" ] || _d_kill "$_d_found_pid" "$_d_found_start"
+  if _d_find_line "$1" runner; then _d_kill "$_d_found_pid" "$_d_found_start"; fi
   _d_clock
   _d_event job "rank_lost rank=$1 code=$2"
   if [ "$2" = 0 ]; then _d_note_failure 1 "$_d_now" 0; else _d_note_failure "$2" "$_d_now" 0; fi
@@ -277,6 +284,7 @@ _d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"
 [ "$_d_told" = 0 ] || printf '' >"$_d_claim/stop-term"
 [ ! -e "$_d_dir/cancel" ] || _d_on_stop
 
+[ -n "$_d_has_setup" ] || _d_phase=run
 if [ -n "$_d_has_setup" ]; then
   # shellcheck disable=SC2086
   _d_run_children setup $_d_ranks

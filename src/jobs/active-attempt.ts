@@ -106,6 +106,8 @@ export function takeVerdict(
     now,
   )
   active.finishingSince = verdict.finishingSince
+  const startedAt = verdict.startedAt === undefined ? undefined : stamp(verdict.startedAt, job.createdAt, now)
+  const endedAt = verdict.endedAt === undefined ? undefined : stamp(verdict.endedAt, Math.max(job.createdAt, job.startedAt ?? startedAt ?? 0), now)
   const { written } = active
   const ranks = JSON.stringify(verdict.ranks)
   const elements = (verdict.elements ?? []).filter((row) => row.state !== 'created' && row.state !== 'queued' && written.elements.get(row.position) !== row.state)
@@ -128,15 +130,15 @@ export function takeVerdict(
           events,
           patch: {
             checkedAt: now,
-            ...(verdict.startedAt === undefined ? {} : { startedAt: verdict.startedAt }),
-            ...(verdict.endedAt === undefined ? {} : { endedAt: verdict.endedAt }),
+            ...(startedAt === undefined || job.startedAt !== undefined ? {} : { startedAt }),
+            ...(endedAt === undefined ? {} : { endedAt }),
             ...(verdict.nativeWord === undefined ? {} : { nativeWord: verdict.nativeWord }),
             ...(usage === undefined ? {} : { usage }),
           },
           attemptPatch: {
             state: verdict.state,
-            ...(verdict.startedAt === undefined ? {} : { startedAt: verdict.startedAt }),
-            ...(verdict.endedAt === undefined ? {} : { endedAt: verdict.endedAt }),
+            ...(startedAt === undefined || job.startedAt !== undefined ? {} : { startedAt }),
+            ...(endedAt === undefined ? {} : { endedAt }),
           },
         }
       : undefined,
@@ -148,6 +150,12 @@ export function takeVerdict(
       for (const warning of warnings) written.warnings.add(warning)
     },
   }
+}
+
+/** Nodes write whole seconds; what is heard within two of them is stamped with the time of hearing. */
+function stamp(at: number, notBefore: number, now: number): number {
+  const heard = now - at >= 0 && now - at < 2_000 ? now : at
+  return Math.max(heard, notBefore)
 }
 
 /** CPU time of all scripts, where the runners told it. */

@@ -182,7 +182,7 @@ export class TargetRuntime {
       const values = task.secretNames.length === 0 ? {} : secrets.read(jobId)
       if (values === undefined) throw new DroverError('missing_secret', `the secrets of job ${jobId} are no longer there`, { level: 'staging', hint: `Give them again: drover retry ${jobId} --secret NAME` })
       const plan = this.executor.plan(task, this.site, { jobId, attempt: job.attempt, assignedGpus: gpus })
-      if (task.code || task.mounts.length > 0) {
+      if (task.code?.kind === 'bundle' || task.mounts.length > 0) {
         if (!(await this.#move(job, from, 'staging', {}))) return this.#drop(jobId)
         from = 'staging'
       }
