@@ -29,7 +29,7 @@ export const ATTEMPT_DIRECTORIES = ['claim', 'events', 'exit', 'logs', 'slots'] 
 export function compileDriver(options: DriverOptions): string {
   return `#!/bin/sh
 # Functions are called by traps and by the other program, and "a && b || c" is meant:
-# shellcheck disable=SC2317,SC2015,SC2009,SC2034
+# shellcheck disable=SC2317,SC2015,SC2009,SC2030,SC2031,SC2034
 # Driver of job ${options.jobId}, attempt ${options.attempt}, made by Drover. By hand: sh driver.sh
 ${compilePrelude(options)}
 _d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
@@ -276,7 +276,7 @@ if ! mkdir "$_d_claim"; then
   echo 'drover: cannot claim this attempt; nothing is run' >&2
   exit ${DRIVER_UNUSABLE_EXIT_CODE}
 fi
-_d_begin
+_d_begin ''
 printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_claim/id"
 printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"
 _d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"

@@ -17,7 +17,7 @@ import { compileSlot } from './slot-script.ts'
 export function compileNodeRunner(options: DriverOptions): string {
   return `#!/bin/sh
 # Functions are called by traps and by the other program, and "a && b || c" is meant:
-# shellcheck disable=SC2317,SC2015,SC2009,SC2034
+# shellcheck disable=SC2317,SC2015,SC2009,SC2030,SC2031,SC2034
 # Node runner of job ${options.jobId}, attempt ${options.attempt}, made by Drover.
 # By hand: sh node.sh RANK setup|run${options.slots ? ', sh node.sh slot K' : ''}
 ${compilePrelude(options)}
