@@ -31,7 +31,12 @@ export type {
   SupervisorStatus,
   TargetView,
 } from './jobs/drover.ts'
-export { type OpenDroverOptions, openDrover } from './server/open-drover.ts'
+export { type DroverLibrary, type JobHandle, openDrover } from './server/library.ts'
+export type { OpenDroverOptions } from './server/open-drover.ts'
+export { defineTask, defineTasks } from './task/define-task.ts'
+export { localFileAccess } from './task/file-access.ts'
+export { parseTaskFile, taskFromCommand } from './task/task-file.ts'
+export type { TaskContext } from './task/task-context.ts'
 export { type Cause, END_STATES, type EndState, FAILURE_KINDS, type FailureKind, isEndState, isSettled, LIVE_STATES, STATES, type State } from './task/states.ts'
 export type { TaskFile, TaskSpec } from './task/task-spec.ts'
 export type { CommandResult, Transport } from './transports/transport.ts'

@@ -385,7 +385,7 @@ class JobSupervisor implements Supervisor {
   async *logs(selector: string, query: LogQuery = {}): AsyncIterable<LogChunk> {
     const { id } = await this.#row(selector)
     const signal = AbortSignal.any([this.#stopping.signal, ...(query.signal ? [query.signal] : [])])
-    yield* readLogs(jobLogSource(id, this.#store, this.#writer, (name) => this.#targets.open(name), query.follow ?? false), { ...query, signal })
+    yield* readLogs(jobLogSource(id, this.#store, this.#writer, (name) => this.#targets.open(name)), { ...query, signal })
   }
 
   async cancel(selector: string, options: { readonly elements?: readonly number[]; readonly by?: string } = {}): Promise<Job> {
