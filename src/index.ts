@@ -35,8 +35,19 @@ export { type DroverLibrary, type JobHandle, openDrover } from './server/library
 export type { OpenDroverOptions } from './server/open-drover.ts'
 export { defineTask, defineTasks } from './task/define-task.ts'
 export { localFileAccess } from './task/file-access.ts'
-export { parseTaskFile, taskFromCommand } from './task/task-file.ts'
+export {
+  type Cause,
+  END_STATES,
+  type EndState,
+  FAILURE_KINDS,
+  type FailureKind,
+  isEndState,
+  isSettled,
+  LIVE_STATES,
+  STATES,
+  type State,
+} from './task/states.ts'
 export type { TaskContext } from './task/task-context.ts'
-export { type Cause, END_STATES, type EndState, FAILURE_KINDS, type FailureKind, isEndState, isSettled, LIVE_STATES, STATES, type State } from './task/states.ts'
+export { parseTaskFile, taskFromCommand } from './task/task-file.ts'
 export type { TaskFile, TaskSpec } from './task/task-spec.ts'
 export type { CommandResult, Transport } from './transports/transport.ts'

@@ -4,10 +4,8 @@ import { DUPLICATE_EXIT_CODE } from './protocol.ts'
 import { quoteArgv } from './quote.ts'
 import { compilePrelude } from './script-prelude.ts'
 
-export { compileElements } from './array-elements.ts'
 export type { DriverOptions } from './driver-options.ts'
 export { compileNodeRunner } from './node-runner-script.ts'
-export { compileRunScript, compileSetupScript } from './run-script.ts'
 
 /** The driver could not begin: the claim directory can't be made (full disk, permissions). Nothing was run. */
 export const DRIVER_UNUSABLE_EXIT_CODE = 96

@@ -12,8 +12,6 @@
  * `peer` (ended because another rank failed). `phase`: `setup` or `run`.
  * The checksum is plain shell arithmetic, so that no process is needed; see `exitChecksum`.
  */
-export const PROTOCOL_VERSION = 1
-
 export const TOLD = ['0', 'term', 'timeout', 'peer'] as const
 export type Told = (typeof TOLD)[number]
 

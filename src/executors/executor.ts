@@ -1,7 +1,7 @@
 import type { SiteFacts } from '../targets/site-facts.ts'
-import type { Transport } from '../transports/transport.ts'
-import type { ArraySpec, NotifySpec, RetriesSpec, RunSpec, TaskSpec } from '../task/task-spec.ts'
 import type { State } from '../task/states.ts'
+import type { ArraySpec, NotifySpec, RetriesSpec, RunSpec, TaskSpec } from '../task/task-spec.ts'
+import type { Transport } from '../transports/transport.ts'
 import type { Capabilities } from './capabilities.ts'
 
 /** A task with every default applied for one target; what compilers read. Holds names of secrets, never their values. */

@@ -47,5 +47,8 @@ export function executorOptionNames(): Readonly<Record<string, readonly string[]
 export function executorOf(kind: string): ExecutorKind {
   const found = kinds.find((candidate) => candidate.kind === kind)
   if (found !== undefined) return found
-  throw new DroverError('unknown_target', `there is no executor of kind "${kind}"`, { level: 'config', hint: `Kinds: ${executorKinds().join(', ')}.` })
+  throw new DroverError('unknown_target', `there is no executor of kind "${kind}"`, {
+    level: 'config',
+    hint: `Kinds: ${executorKinds().join(', ')}.`,
+  })
 }

@@ -19,7 +19,8 @@ export interface ResolveContext {
 /** Keys of a task as `refusedKeys` names them: top level, `resources.x`, and the forms of file mounts. */
 function usedKeys(spec: TaskSpec, candidate: ResourceCandidate): readonly string[] {
   const mounts = spec.fileMounts.flatMap((mount) => (mount.source.kind === 'local' ? [] : [`file_mounts.${mount.source.kind}`]))
-  const inactive = (key: string, value: unknown): boolean => value === undefined || value === null || (key === 'use_spot' && value === false)
+  const inactive = (key: string, value: unknown): boolean =>
+    value === undefined || value === null || (key === 'use_spot' && value === false)
   const resources = Object.entries(candidate.raw).flatMap(([key, value]) => (inactive(key, value) ? [] : [`resources.${key}`]))
   return [...Object.keys(spec.foreign), ...resources, ...mounts]
 }
@@ -30,7 +31,11 @@ function refuse(spec: TaskSpec, context: ResolveContext, key: string, reason: st
     able.length > 0
       ? `Targets that can: ${able.join(', ')} (use --on).`
       : 'No configured target can honour it; remove the key, or add a target of a kind that can.'
-  return new InputError('unsupported', `task ${spec.name ?? ''}: target "${context.target}" (${context.kind}) cannot honour "${key}": ${reason}`.replace('task :', 'task:'), { hint })
+  return new InputError(
+    'unsupported',
+    `task ${spec.name ?? ''}: target "${context.target}" (${context.kind}) cannot honour "${key}": ${reason}`.replace('task :', 'task:'),
+    { hint },
+  )
 }
 
 interface Fit {
@@ -45,11 +50,20 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
   const cpus = candidate.cpus?.value ?? (spec.cpusPerProcess ?? 1) * (spec.processesPerNode ?? 1)
   const memoryBytes = candidate.memoryBytes?.value
   if (slots && cpus > site.cpus) {
-    return { perNode: empty, problem: { key: 'resources.cpus', why: `it asks for ${cpus} cores per node and this machine has ${site.cpus}` } }
+    return {
+      perNode: empty,
+      problem: { key: 'resources.cpus', why: `it asks for ${cpus} cores per node and this machine has ${site.cpus}` },
+    }
   }
   if (slots && memoryBytes !== undefined && memoryBytes > site.memoryBytes) {
     const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
-    return { perNode: empty, problem: { key: 'resources.memory', why: `it asks for ${gigabytes(memoryBytes)} per node and this machine has ${gigabytes(site.memoryBytes)}` } }
+    return {
+      perNode: empty,
+      problem: {
+        key: 'resources.memory',
+        why: `it asks for ${gigabytes(memoryBytes)} per node and this machine has ${gigabytes(site.memoryBytes)}`,
+      },
+    }
   }
   const base = { cpus, ...(memoryBytes === undefined ? {} : { memoryBytes }) }
   if (candidate.accelerators.length === 0) return { perNode: { ...base, gpus: 0 } }
@@ -61,7 +75,8 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
     const normal = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
     const matching = site.gpus.filter(
       (gpu) =>
-        (choice.type === '*' || normal(gpu.name).includes(normal(choice.type))) && (choice.minMemoryBytes === undefined || gpu.memoryBytes >= choice.minMemoryBytes),
+        (choice.type === '*' || normal(gpu.name).includes(normal(choice.type))) &&
+        (choice.minMemoryBytes === undefined || gpu.memoryBytes >= choice.minMemoryBytes),
     )
     if (matching.length >= Math.ceil(choice.count)) return { perNode: { ...base, gpus: Math.ceil(choice.count), gpuType: choice.type } }
   }
@@ -71,7 +86,10 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
 }
 
 /** Picks the first resource candidate that the target can give, and refuses with the first one's reason when none fits. */
-function resolveResources(spec: TaskSpec, context: ResolveContext): { readonly candidate: ResourceCandidate; readonly perNode: ResolvedTask['perNode'] } {
+function resolveResources(
+  spec: TaskSpec,
+  context: ResolveContext,
+): { readonly candidate: ResourceCandidate; readonly perNode: ResolvedTask['perNode'] } {
   let refusal: InputError | undefined
   for (const candidate of spec.resources.candidates) {
     const refused = usedKeys(spec, candidate).find((key) => context.capabilities.refusedKeys[key] !== undefined)
@@ -93,7 +111,9 @@ function recoveryRetries(spec: TaskSpec, candidate: ResourceCandidate): Resolved
   const settings = recovery as Readonly<Record<string, unknown>>
   const restarts = settings['max_restarts_on_errors']
   const codes = settings['recover_on_exit_codes']
-  const exitCodes = (Array.isArray(codes) ? codes : codes === undefined ? [] : [codes]).filter((code): code is number => typeof code === 'number')
+  const exitCodes = (Array.isArray(codes) ? codes : codes === undefined ? [] : [codes]).filter(
+    (code): code is number => typeof code === 'number',
+  )
   const max = typeof restarts === 'number' ? restarts : exitCodes.length > 0 ? 3 : 0
   const when = exitCodes.length > 0 ? exitCodes.map((exitCode) => ({ exitCode })) : spec.retries.when
   return { max, when, backoffMs: spec.retries.backoffMs }
@@ -108,7 +128,9 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
   }
   if (spec.array && spec.numNodes > 1) throw refuse(spec, context, 'array', 'an array element runs on one node; set num_nodes: 1')
   const { candidate, perNode } = resolveResources(spec, context)
-  const width = spec.array ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? Math.floor(site.cpus / Math.max(perNode.cpus, 0.001)))) : 1
+  const width = spec.array
+    ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? Math.floor(site.cpus / Math.max(perNode.cpus, 0.001))))
+    : 1
   return {
     name: spec.name ?? 'task',
     target: context.target,
@@ -120,7 +142,9 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
     ...(spec.setup === undefined ? {} : { setup: spec.setup }),
     run: spec.run,
     ...(context.code === undefined ? {} : { code: context.code }),
-    mounts: spec.fileMounts.flatMap((mount) => (mount.source.kind === 'local' ? [{ destination: mount.destination, source: mount.source.path }] : [])),
+    mounts: spec.fileMounts.flatMap((mount) =>
+      mount.source.kind === 'local' ? [{ destination: mount.destination, source: mount.source.path }] : [],
+    ),
     ...(spec.array ? { array: { ...spec.array, width } } : {}),
     ...(spec.timeoutMs === undefined ? {} : { timeoutMs: spec.timeoutMs }),
     graceMs: spec.graceMs,

@@ -25,7 +25,13 @@ export interface ActiveAttempt {
   busy: boolean
   again: boolean
   /** What was written last, so that only differences are written. */
-  readonly written: { ranks: string; word: string | undefined; readonly elements: Map<number, State>; readonly warnings: Set<string>; started: boolean }
+  readonly written: {
+    ranks: string
+    word: string | undefined
+    readonly elements: Map<number, State>
+    readonly warnings: Set<string>
+    started: boolean
+  }
 }
 
 export function createActiveAttempt(of: {
@@ -92,7 +98,12 @@ export function takeVerdict(
   job: JobRow,
   now: number,
   uptimeZeroMs?: number,
-): { readonly verdict: Reconciled; readonly change: Partial<JobChange> | undefined; readonly commit: () => void; readonly wakeInMs: number | undefined } {
+): {
+  readonly verdict: Reconciled
+  readonly change: Partial<JobChange> | undefined
+  readonly commit: () => void
+  readonly wakeInMs: number | undefined
+} {
   const verdict = reconcile(
     {
       state: job.state,
@@ -107,14 +118,18 @@ export function takeVerdict(
   )
   active.finishingSince = verdict.finishingSince
   const startedAt = verdict.startedAt === undefined ? undefined : stamp(verdict.startedAt, job.createdAt, now)
-  const endedAt = verdict.endedAt === undefined ? undefined : stamp(verdict.endedAt, Math.max(job.createdAt, job.startedAt ?? startedAt ?? 0), now)
+  const endedAt =
+    verdict.endedAt === undefined ? undefined : stamp(verdict.endedAt, Math.max(job.createdAt, job.startedAt ?? startedAt ?? 0), now)
   const { written } = active
   const ranks = JSON.stringify(verdict.ranks)
-  const elements = (verdict.elements ?? []).filter((row) => row.state !== 'created' && row.state !== 'queued' && written.elements.get(row.position) !== row.state)
+  const elements = (verdict.elements ?? []).filter(
+    (row) => row.state !== 'created' && row.state !== 'queued' && written.elements.get(row.position) !== row.state,
+  )
   const warnings = verdict.warnings.filter((warning) => !written.warnings.has(warning))
   const moved = verdict.state !== job.state
   const started = verdict.startedAt !== undefined && !written.started
-  const changed = moved || ranks !== written.ranks || elements.length > 0 || warnings.length > 0 || started || verdict.nativeWord !== written.word
+  const changed =
+    moved || ranks !== written.ranks || elements.length > 0 || warnings.length > 0 || started || verdict.nativeWord !== written.word
   const events: NewEvent[] = [
     ...warnings.map((warning) => ({ type: 'warning', data: { warning } })),
     ...(moved ? [{ type: 'state', data: { from: job.state, to: verdict.state, proof: verdict.proof } }] : []),

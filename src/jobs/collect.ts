@@ -18,7 +18,12 @@ export function outputDirectory(clientDirectory: string, job: { readonly name: s
 }
 
 /** Brings files matching the globs from the work directories; with several ranks into a folder per rank. Resolves to their paths. */
-export async function fetchOutputs(workDirs: readonly string[], globs: readonly string[], to: string, transport: Transport): Promise<readonly string[]> {
+export async function fetchOutputs(
+  workDirs: readonly string[],
+  globs: readonly string[],
+  to: string,
+  transport: Transport,
+): Promise<readonly string[]> {
   const distinct = [...new Set(workDirs)]
   const files: string[] = []
   for (const [rank, directory] of distinct.entries()) {

@@ -1,5 +1,5 @@
-import type { KeyOutcome, SiteFacts } from '../executors/executor.ts'
 import type { Capabilities } from '../executors/capabilities.ts'
+import type { KeyOutcome, SiteFacts } from '../executors/executor.ts'
 import type { Cause, State } from '../task/states.ts'
 import type { TaskFile } from '../task/task-spec.ts'
 

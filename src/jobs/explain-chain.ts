@@ -23,11 +23,11 @@ function textOf({ type, data, attempt }: EventRow): string | undefined {
     typeof data[key] === 'string' || typeof data[key] === 'number' ? String(data[key]) : undefined
   switch (type) {
     case 'state': {
-      const why = [messageOf(data['cause']), text('why'), ruleOf(data)].filter((part) => part !== undefined)
+      const why = [messageOf(data.cause), text('why'), ruleOf(data)].filter((part) => part !== undefined)
       return `${text('from') ?? '?'} → ${text('to') ?? '?'}${attempt > 1 ? ` (attempt ${attempt})` : ''}${why.length > 0 ? `: ${why.join('; ')}` : ''}`
     }
     case 'attempt_ended':
-      return `attempt ${attempt} ${text('state') ?? 'ended'}${suffix(messageOf(data['cause']))}`
+      return `attempt ${attempt} ${text('state') ?? 'ended'}${suffix(messageOf(data.cause))}`
     case 'submitted':
       return `accepted by the target${suffix(text('native_id'))}`
     case 'warning':
@@ -35,9 +35,9 @@ function textOf({ type, data, attempt }: EventRow): string | undefined {
     case 'error':
       return `error${suffix(text('message'))}`
     case 'retry':
-      return `${text('why') ?? 'retry'}: attempt ${text('next_attempt') ?? attempt + 1} after ${Math.round(Number(data['after_ms'] ?? 0) / 1000)} s`
+      return `${text('why') ?? 'retry'}: attempt ${text('next_attempt') ?? attempt + 1} after ${Math.round(Number(data.after_ms ?? 0) / 1000)} s`
     case 'cancel_requested': {
-      const elements = data['elements']
+      const elements = data.elements
       return `cancel asked for by ${text('by') ?? 'somebody'}${Array.isArray(elements) ? ` for elements ${elements.slice(0, 10).join(', ')}` : ''}`
     }
     case 'settled':
@@ -51,14 +51,14 @@ function textOf({ type, data, attempt }: EventRow): string | undefined {
 
 /** The rule of the Proof table that decided: at the top, or inside `proof`. A `proof` may also be a plain sentence. */
 function ruleOf(data: EventRow['data']): string | undefined {
-  const proof = data['proof']
+  const proof = data.proof
   if (typeof proof === 'string') return proof
-  const rule = isObject(proof) ? proof['rule'] : data['rule']
+  const rule = isObject(proof) ? proof.rule : data.rule
   return typeof rule === 'string' && rule !== 'live word' && rule !== 'nobody asked' ? `proof: ${rule}` : undefined
 }
 
 function messageOf(cause: unknown): string | undefined {
-  return isObject(cause) && typeof cause['message'] === 'string' ? cause['message'] : undefined
+  return isObject(cause) && typeof cause.message === 'string' ? cause.message : undefined
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

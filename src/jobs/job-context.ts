@@ -1,6 +1,6 @@
-import type { State } from '../task/states.ts'
-import type { Store } from '../store/store.ts'
 import type { Logger } from '../executors/executor.ts'
+import type { Store } from '../store/store.ts'
+import type { State } from '../task/states.ts'
 import type { ChangeWriter } from './change-writer.ts'
 import type { SecretFiles } from './secret-files.ts'
 

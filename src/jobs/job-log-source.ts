@@ -9,7 +9,12 @@ import type { TargetRuntime } from './target-runtime.ts'
 const LOOK_AGAIN_MS = 100
 
 /** The log source of one stored job. */
-export function jobLogSource(jobId: string, store: Store, writer: ChangeWriter, open: (target: string) => Promise<TargetRuntime>): LogSource {
+export function jobLogSource(
+  jobId: string,
+  store: Store,
+  writer: ChangeWriter,
+  open: (target: string) => Promise<TargetRuntime>,
+): LogSource {
   return {
     async attempt(number): Promise<AttemptLogs | undefined> {
       const job = await store.job(jobId)
@@ -24,7 +29,9 @@ export function jobLogSource(jobId: string, store: Store, writer: ChangeWriter, 
       if (plan.elements.length === 0) return base
       const mine = new Set(plan.elements)
       const rows = await store.elements(jobId)
-      const elements = rows.filter((row) => mine.has(row.position) && row.attempt <= number && row.state !== 'created' && row.state !== 'queued')
+      const elements = rows.filter(
+        (row) => mine.has(row.position) && row.attempt <= number && row.state !== 'created' && row.state !== 'queued',
+      )
       return { ...base, elements: elements.map((row) => ({ position: row.position, ended: isSettled(row.state) })) }
     },
     async newest() {

@@ -131,7 +131,9 @@ async function* readAttempt(source: LogSource, number: number, query: LogQuery, 
         tails.set(file.path, begin)
       }
       const maxBytes = Math.max(16 * 1024, Math.floor((PIECE_BYTES * 4) / group.length))
-      const pieces = await logs.transport.read(group.map((file) => ({ path: `${logs.attemptDir}/${file.path}`, offset: offsets.get(file.path) ?? 0, maxBytes })))
+      const pieces = await logs.transport.read(
+        group.map((file) => ({ path: `${logs.attemptDir}/${file.path}`, offset: offsets.get(file.path) ?? 0, maxBytes })),
+      )
       for (const [index, file] of group.entries()) {
         const piece = pieces[index]
         const offset = offsets.get(file.path) ?? 0
@@ -141,7 +143,10 @@ async function* readAttempt(source: LogSource, number: number, query: LogQuery, 
         }
         grew = true
         offsets.set(file.path, offset + piece.bytes.length)
-        const place = { ...(file.rank === undefined ? {} : { rank: file.rank }), ...(file.element === undefined ? {} : { element: file.element }) }
+        const place = {
+          ...(file.rank === undefined ? {} : { rank: file.rank }),
+          ...(file.element === undefined ? {} : { element: file.element }),
+        }
         yield { attempt: number, ...place, stream: file.stream, file: `${number}/${file.path}`, offset, bytes: piece.bytes }
       }
     }

@@ -29,7 +29,12 @@ async function measure(target: TargetRuntime, ids: readonly string[]): Promise<R
 }
 
 /** Which ended jobs go: those older than the limit, then the oldest until the rest takes at most `maxBytes`. What runs stays. */
-export async function chooseForPrune(options: PruneOptions, store: Store, open: (target: string) => Promise<TargetRuntime>, now: number): Promise<Choice> {
+export async function chooseForPrune(
+  options: PruneOptions,
+  store: Store,
+  open: (target: string) => Promise<TargetRuntime>,
+  now: number,
+): Promise<Choice> {
   const all = await store.jobs({ limit: 1_000_000 })
   const ended = all.filter((row) => isEndState(row.state)).sort((a, b) => (a.endedAt ?? a.updatedAt) - (b.endedAt ?? b.updatedAt))
   const sizes = new Map<string, number>()

@@ -160,13 +160,17 @@ function decidePartial(question: Question): Decision {
     return unchanged(question, 'unreadable record', `record of the driver: ${evidence.job.why}; its state is kept`)
   }
 
-  if (driverRecord && driverSettles(question, driverRecord)) return byDriver('runner lost, driver ended', question, driverRecord)
+  if (driverRecord && driverSettles(question, driverRecord)) {
+    const settled = byDriver('runner lost, driver ended', question, driverRecord)
+    // `lost` needs the answers of all that could know, whatever the driver says.
+    if (settled.state !== 'lost') return settled
+  }
   const word = endWord(question)
   if (word && word.state !== 'succeeded') {
     if (endedByOurCancel(question, word, driverRecord)) return cancelled('end word', question)
-    return ended(evidence.driver === 'foreign' ? 'end word of a foreign script' : 'end word', word, question)
+    return ended(isForeign(evidence) ? 'end word of a foreign script' : 'end word', word, question)
   }
-  if (word && evidence.driver === 'foreign') return foreignSuccess(word, question)
+  if (word && isForeign(evidence)) return foreignSuccess(word, question)
 
   if (observation?.kind === 'state' && !word && !isDuplicate(question)) return live(question, observation, driverRecord)
   if (!observation || observation.kind === 'could_not_ask') {
@@ -288,6 +292,11 @@ function ended(rule: ProofRule, word: NativeWord, { evidence, proofs }: Question
 
 function cancelled(rule: ProofRule, { evidence, proofs }: Question): Decision {
   return { rule, state: 'cancelled', cause: cancelCause(evidence, 'cancelled', proofs.failure?.code) }
+}
+
+/** Somebody else's script, of which the target's word is all there is. Where there are records, they count as ever. */
+function isForeign({ driver, elements, ranks }: Evidence): boolean {
+  return driver === 'foreign' && !elements && ranks.every((rank) => rank.record.kind === 'none')
 }
 
 /** A success word with a failing code beside it is no success. */

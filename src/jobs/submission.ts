@@ -46,7 +46,12 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     resolveTask(spec, base)
     const code = spec.workdir === undefined ? undefined : await packageCode(spec.workdir, target.site.root, target.transport)
     const resolved = resolveTask(spec, { ...base, ...(code === undefined ? {} : { code }) })
-    const mounts = await Promise.all(resolved.mounts.map(async ({ destination, source }) => ({ destination, source: await packageMount(source, target.site.root, target.transport) })))
+    const mounts = await Promise.all(
+      resolved.mounts.map(async ({ destination, source }) => ({
+        destination,
+        source: await packageMount(source, target.site.root, target.transport),
+      })),
+    )
     const task: ResolvedTask = {
       ...resolved,
       mounts,
@@ -73,11 +78,18 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
   return submissions
 }
 
-async function upstreamIds(spec: TaskSpec, idOf: (name: string) => string | undefined, context: SubmissionContext): Promise<readonly { name: string; id: string; condition: 'ok' | 'any' | 'failed' }[]> {
+async function upstreamIds(
+  spec: TaskSpec,
+  idOf: (name: string) => string | undefined,
+  context: SubmissionContext,
+): Promise<readonly { name: string; id: string; condition: 'ok' | 'any' | 'failed' }[]> {
   const found = []
   for (const { task, condition } of spec.after) {
     const id = idOf(task) ?? (task.startsWith('job:') ? await context.findJob(task.slice(4)) : undefined)
-    if (id === undefined) throw new InputError('invalid_task', `task ${spec.name ?? ''}: after: there is no task "${task}" in this file`, { hint: 'Name a task of the file, or an earlier job as job:ID.' })
+    if (id === undefined)
+      throw new InputError('invalid_task', `task ${spec.name ?? ''}: after: there is no task "${task}" in this file`, {
+        hint: 'Name a task of the file, or an earlier job as job:ID.',
+      })
     found.push({ name: task.replace(/^job:/, ''), id, condition })
   }
   return found

@@ -11,15 +11,29 @@ import { type GraphAction, GraphReactor, type NodeOutcome, type NodeRecord } fro
 import { acquireLease, isStillMine, type Lease, releaseLease } from '../store/lease.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import type { JobRow, Store } from '../store/store.ts'
+import { resolveHome } from '../targets/drover-home.ts'
 import { isEndState, isSettled, type State } from '../task/states.ts'
 import type { TaskFile } from '../task/task-spec.ts'
-import { resolveHome } from '../targets/drover-home.ts'
 import { readAttemptPlan } from './attempt-plan.ts'
 import { ChangeWriter } from './change-writer.ts'
 import { fetchOutputs, outputDirectory } from './collect.ts'
-import type { CheckLine, Drover, Explanation, Job, JobEvent, ListFilter, LogChunk, LogQuery, PlanView, PruneOptions, SubmitOptions, SupervisorStatus, TargetView } from './drover.ts'
-import { explainJob } from './explain.ts'
+import type {
+  CheckLine,
+  Drover,
+  Explanation,
+  Job,
+  JobEvent,
+  ListFilter,
+  LogChunk,
+  LogQuery,
+  PlanView,
+  PruneOptions,
+  SubmitOptions,
+  SupervisorStatus,
+  TargetView,
+} from './drover.ts'
 import { jobExit } from './exit-code.ts'
+import { explainJob } from './explain.ts'
 import type { JobContext } from './job-context.ts'
 import { jobLogSource } from './job-log-source.ts'
 import { viewEvent } from './job-view.ts'
@@ -59,7 +73,11 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const { home, socketPath } = resolveHome({ ...options.environment, DROVER_HOME: options.home })
   const outcome = await acquireLease(home, { socket: socketPath, droverVersion: options.version })
   if (outcome.kind === 'held') {
-    throw new DroverError('conflict', `another supervisor (process ${outcome.lease.pid}) drives ${home}`, { level: 'config', transient: true, hint: 'Attach to it, or stop it: drover supervisor stop' })
+    throw new DroverError('conflict', `another supervisor (process ${outcome.lease.pid}) drives ${home}`, {
+      level: 'config',
+      transient: true,
+      hint: 'Attach to it, or stop it: drover supervisor stop',
+    })
   }
   const { lease } = outcome
   let store: Store | undefined
@@ -105,7 +123,8 @@ class JobSupervisor implements Supervisor {
     this.#store = store
     this.#idleExitMs = options.idleExitMs
     this.#writer = new ChangeWriter(store, () => {
-      if (!isStillMine(options.home, lease.generation)) throw new DroverError('conflict', 'another supervisor has taken over this home; this one no longer writes', { level: 'internal' })
+      if (!isStillMine(options.home, lease.generation))
+        throw new DroverError('conflict', 'another supervisor has taken over this home; this one no longer writes', { level: 'internal' })
     })
     this.#secrets = new SecretFiles(options.home)
     const now = options.now ?? Date.now
@@ -135,7 +154,11 @@ class JobSupervisor implements Supervisor {
       const waits = row.state === 'created' || row.state === 'queued'
       // A later attempt's conditions held once; what became of its upstreams since then does not matter.
       const after = waits && row.attempt === 1 ? await this.#store.dependencies(row.id) : []
-      records.push({ node: row.id, status: waits ? 'waiting' : row.state === 'lost' ? 'lost' : 'released', upstreams: after.map(({ upstream, condition }) => ({ upstream, condition })) })
+      records.push({
+        node: row.id,
+        status: waits ? 'waiting' : row.state === 'lost' ? 'lost' : 'released',
+        upstreams: after.map(({ upstream, condition }) => ({ upstream, condition })),
+      })
       for (const { upstream } of after) {
         if (known.has(upstream)) continue
         known.add(upstream)
@@ -156,12 +179,19 @@ class JobSupervisor implements Supervisor {
       const target = await this.#targets.open(row.target)
       const attempt = (await this.#store.attempts(row.id)).find((candidate) => candidate.number === row.attempt)
       const task = JSON.parse(full.task) as ResolvedTask
-      if (row.state !== 'staging' && attempt !== undefined && target.adopt(full, attempt, task)) {
+      if (row.state !== 'staging' && attempt !== undefined && (await target.adopt(full, attempt, task))) {
         if (full.cancelRequestedAt !== undefined) this.#own(target.cancel(row.id))
         return
       }
       // Nothing was handed over yet: staging begins anew.
-      const made = await this.#writer.apply({ jobId: row.id, at: this.#context.now(), from: row.state, attempt: row.attempt, to: 'queued', events: [{ type: 'state', data: { from: row.state, to: 'queued', why: 'the supervisor ended during staging' } }] })
+      const made = await this.#writer.apply({
+        jobId: row.id,
+        at: this.#context.now(),
+        from: row.state,
+        attempt: row.attempt,
+        to: 'queued',
+        events: [{ type: 'state', data: { from: row.state, to: 'queued', why: 'the supervisor ended during staging' } }],
+      })
       if (made) target.enqueue({ ...full, state: 'queued' }, task)
     } catch (error) {
       this.#options.log.warn(`job ${row.id}: ${toErrorJson(error).message}`)
@@ -217,7 +247,8 @@ class JobSupervisor implements Supervisor {
   }
 
   #act(actions: readonly GraphAction[]): void {
-    for (const action of actions) this.#own(action.type === 'release' ? this.#release(action.node) : this.#skip(action.node, action.because))
+    for (const action of actions)
+      this.#own(action.type === 'release' ? this.#release(action.node) : this.#skip(action.node, action.because))
   }
 
   async #release(jobId: string): Promise<void> {
@@ -231,7 +262,10 @@ class JobSupervisor implements Supervisor {
     const row = await this.#store.job(jobId)
     if (row === undefined || isSettled(row.state)) return
     const upstream = because === undefined ? undefined : await this.#store.job(because)
-    const message = upstream === undefined ? 'a job it depends on can no longer meet its condition' : `"${upstream.name}" (${upstream.id}) ${upstream.state}: the condition cannot be met any more`
+    const message =
+      upstream === undefined
+        ? 'a job it depends on can no longer meet its condition'
+        : `"${upstream.name}" (${upstream.id}) ${upstream.state}: the condition cannot be met any more`
     await this.#endUnstarted(row, 'failed', { kind: 'dependency', message })
   }
 
@@ -247,7 +281,10 @@ class JobSupervisor implements Supervisor {
       to,
       patch: { cause, endedAt: at, exitCode: exitCode ?? null, ...(by === undefined ? {} : { cancelRequestedAt: at, cancelBy: by }) },
       attemptPatch: { state: to, cause, endedAt: at },
-      events: [...(by === undefined ? [] : [{ type: 'cancel_requested', data: { by } }]), { type: 'state', data: { from: row.state, to, cause, proof: 'never handed over to the target' } }],
+      events: [
+        ...(by === undefined ? [] : [{ type: 'cancel_requested', data: { by } }]),
+        { type: 'state', data: { from: row.state, to, cause, proof: 'never handed over to the target' } },
+      ],
     })
     if (!made) return false
     this.#targets.opened(row.target)?.dequeue(row.id)
@@ -262,7 +299,8 @@ class JobSupervisor implements Supervisor {
   // ── selecting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #row(selector: string): Promise<JobRow> {
-    const unknown = (): InputError => new InputError('unknown_job', `there is no job "${selector}"`, { hint: 'drover list shows the newest jobs.' })
+    const unknown = (): InputError =>
+      new InputError('unknown_job', `there is no job "${selector}"`, { hint: 'drover list shows the newest jobs.' })
     if (selector === 'last') {
       const [newest] = await this.#store.jobs({ limit: 1 })
       if (newest === undefined) throw unknown()
@@ -274,7 +312,10 @@ class JobSupervisor implements Supervisor {
     const named = found.filter((row) => row.name === selector)
     const chosen = named[0] ?? (found.length === 1 ? found[0] : undefined)
     if (chosen !== undefined) return (await this.#store.job(chosen.id)) ?? chosen
-    if (found.length > 1) throw new InputError('ambiguous_job', `"${selector}" fits several jobs: ${found.map((row) => row.id).join(', ')}`, { hint: 'Give more of the id.' })
+    if (found.length > 1)
+      throw new InputError('ambiguous_job', `"${selector}" fits several jobs: ${found.map((row) => row.id).join(', ')}`, {
+        hint: 'Give more of the id.',
+      })
     throw unknown()
   }
 
@@ -291,7 +332,10 @@ class JobSupervisor implements Supervisor {
     })
     // Secrets first: a job on record is never without them.
     for (const { job, secrets } of submissions) if (Object.keys(secrets).length > 0) this.#secrets.write(job.id, secrets)
-    const { created, ids } = await this.#store.createJobs(submissions.map((submission) => submission.job), options.key)
+    const { created, ids } = await this.#store.createJobs(
+      submissions.map((submission) => submission.job),
+      options.key,
+    )
     if (!created) for (const { job } of submissions) this.#secrets.remove(job.id)
     else {
       this.#writer.announce(ids)
@@ -305,7 +349,18 @@ class JobSupervisor implements Supervisor {
           if (outcome !== undefined) this.#graph.apply({ type: 'node_ended', node: upstream, outcome })
         }
       }
-      await Promise.all(submissions.map(({ job }) => this.#writer.apply({ jobId: job.id, at: job.createdAt, from: 'created', attempt: 1, to: 'queued', events: [{ type: 'state', data: { from: 'created', to: 'queued' } }] })))
+      await Promise.all(
+        submissions.map(({ job }) =>
+          this.#writer.apply({
+            jobId: job.id,
+            at: job.createdAt,
+            from: 'created',
+            attempt: 1,
+            to: 'queued',
+            events: [{ type: 'state', data: { from: 'created', to: 'queued' } }],
+          }),
+        ),
+      )
       for (const { job } of submissions) this.#act(this.#graph.addNode(job.id, job.after))
     }
     const rows = await Promise.all(ids.map((id) => this.#store.job(id)))
@@ -347,7 +402,10 @@ class JobSupervisor implements Supervisor {
     return viewWhole(this.#store, await this.#row(selector))
   }
 
-  async wait(selector: string, options: { readonly until?: 'submitted' | 'started' | 'settled'; readonly signal?: AbortSignal } = {}): Promise<Job> {
+  async wait(
+    selector: string,
+    options: { readonly until?: 'submitted' | 'started' | 'settled'; readonly signal?: AbortSignal } = {},
+  ): Promise<Job> {
     const signal = AbortSignal.any([this.#stopping.signal, ...(options.signal ? [options.signal] : [])])
     const { id } = await this.#row(selector)
     for (;;) {
@@ -357,20 +415,25 @@ class JobSupervisor implements Supervisor {
       const row = await this.#store.job(id)
       if (row === undefined) throw new InputError('unknown_job', `job ${id} was removed`)
       const started = row.startedAt !== undefined || row.state === 'running' || row.state === 'finishing'
-      const reached = isSettled(row.state) || (options.until === 'submitted' && row.nativeId !== undefined) || (options.until === 'started' && started)
+      const reached =
+        isSettled(row.state) || (options.until === 'submitted' && row.nativeId !== undefined) || (options.until === 'started' && started)
       if (reached) return viewWhole(this.#store, row)
       await changed
     }
   }
 
-  async *events(query: { readonly jobs?: readonly string[]; readonly after?: number; readonly signal?: AbortSignal } = {}): AsyncIterable<JobEvent> {
+  async *events(
+    query: { readonly jobs?: readonly string[]; readonly after?: number; readonly signal?: AbortSignal } = {},
+  ): AsyncIterable<JobEvent> {
     const signal = AbortSignal.any([this.#stopping.signal, ...(query.signal ? [query.signal] : [])])
     const ids = query.jobs === undefined ? undefined : await Promise.all(query.jobs.map(async (selector) => (await this.#row(selector)).id))
     let after = query.after ?? (await this.#store.lastEventSeq())
     while (!signal.aborted) {
       const changed = this.#writer.nextChange(signal)
       changed.catch(() => undefined)
-      const settled = ids !== undefined && (await Promise.all(ids.map((id) => this.#store.job(id)))).every((row) => row === undefined || isSettled(row.state))
+      const settled =
+        ids !== undefined &&
+        (await Promise.all(ids.map((id) => this.#store.job(id)))).every((row) => row === undefined || isSettled(row.state))
       const rows = await this.#store.events({ after, limit: 500, ...(ids?.length === 1 && ids[0] !== undefined ? { jobId: ids[0] } : {}) })
       for (const row of rows) {
         after = row.seq
@@ -385,7 +448,10 @@ class JobSupervisor implements Supervisor {
   async *logs(selector: string, query: LogQuery = {}): AsyncIterable<LogChunk> {
     const { id } = await this.#row(selector)
     const signal = AbortSignal.any([this.#stopping.signal, ...(query.signal ? [query.signal] : [])])
-    yield* readLogs(jobLogSource(id, this.#store, this.#writer, (name) => this.#targets.open(name)), { ...query, signal })
+    yield* readLogs(
+      jobLogSource(id, this.#store, this.#writer, (name) => this.#targets.open(name)),
+      { ...query, signal },
+    )
   }
 
   async cancel(selector: string, options: { readonly elements?: readonly number[]; readonly by?: string } = {}): Promise<Job> {
@@ -396,9 +462,14 @@ class JobSupervisor implements Supervisor {
       if (isEndState(row.state)) break
       if (options.elements !== undefined) {
         const target = await this.#targets.open(row.target)
-        if (row.elementCount === undefined) throw new InputError('invalid_argument', `job ${row.id} is no array: it has no elements to cancel`)
+        if (row.elementCount === undefined)
+          throw new InputError('invalid_argument', `job ${row.id} is no array: it has no elements to cancel`)
         await target.cancelElements(row.id, options.elements)
-        await this.#writer.apply({ jobId: row.id, at: this.#context.now(), events: [{ type: 'cancel_requested', data: { by, elements: options.elements } }] })
+        await this.#writer.apply({
+          jobId: row.id,
+          at: this.#context.now(),
+          events: [{ type: 'cancel_requested', data: { by, elements: options.elements } }],
+        })
         break
       }
       const target = this.#targets.opened(row.target)
@@ -409,7 +480,12 @@ class JobSupervisor implements Supervisor {
       }
       const at = this.#context.now()
       if (row.cancelRequestedAt === undefined) {
-        await this.#writer.apply({ jobId: row.id, at, patch: { cancelRequestedAt: at, cancelBy: by }, events: [{ type: 'cancel_requested', data: { by } }] })
+        await this.#writer.apply({
+          jobId: row.id,
+          at,
+          patch: { cancelRequestedAt: at, cancelBy: by },
+          events: [{ type: 'cancel_requested', data: { by } }],
+        })
       }
       await (await this.#targets.open(row.target)).cancel(row.id)
       break
@@ -417,16 +493,25 @@ class JobSupervisor implements Supervisor {
     return this.get((await this.#row(selector)).id)
   }
 
-  async retry(selector: string, options: { readonly elements?: readonly number[] | 'failed'; readonly secrets?: Readonly<Record<string, string>> } = {}): Promise<Job> {
+  async retry(
+    selector: string,
+    options: { readonly elements?: readonly number[] | 'failed'; readonly secrets?: Readonly<Record<string, string>> } = {},
+  ): Promise<Job> {
     this.touch()
     const row = await this.#row(selector)
-    if (!isSettled(row.state) || row.task === undefined) throw new InputError('conflict', `job ${row.id} is ${row.state}: only an ended job is retried`, { hint: `drover cancel ${row.id} ends it first.` })
+    if (!isSettled(row.state) || row.task === undefined)
+      throw new InputError('conflict', `job ${row.id} is ${row.state}: only an ended job is retried`, {
+        hint: `drover cancel ${row.id} ends it first.`,
+      })
     const task = JSON.parse(row.task) as ResolvedTask
     const target = await this.#targets.open(row.target)
     if (task.secretNames.length > 0) {
       const values = { ...this.#secrets.read(row.id), ...options.secrets }
       const missing = task.secretNames.filter((name) => values[name] === undefined)
-      if (missing.length > 0) throw new InputError('missing_secret', `job ${row.id} needs the secrets ${missing.join(', ')} again`, { hint: `drover retry ${row.id} ${missing.map((name) => `--secret ${name}`).join(' ')}` })
+      if (missing.length > 0)
+        throw new InputError('missing_secret', `job ${row.id} needs the secrets ${missing.join(', ')} again`, {
+          hint: `drover retry ${row.id} ${missing.map((name) => `--secret ${name}`).join(' ')}`,
+        })
       this.#secrets.write(row.id, values)
     }
     const next = task.array ? { ...task, array: { ...task.array, ...(await this.#positions(row, options.elements)) } } : task
@@ -439,7 +524,21 @@ class JobSupervisor implements Supervisor {
       attempt: row.attempt,
       to: 'queued',
       newAttempt: { number: row.attempt + 1 },
-      patch: { cause: null, exitCode: null, endedAt: null, startedAt: null, nativeId: null, nativeWord: null, reason: null, notBefore: null, cancelRequestedAt: null, cancelBy: null, collected: null, usage: null, task: JSON.stringify(next) },
+      patch: {
+        cause: null,
+        exitCode: null,
+        endedAt: null,
+        startedAt: null,
+        nativeId: null,
+        nativeWord: null,
+        reason: null,
+        notBefore: null,
+        cancelRequestedAt: null,
+        cancelBy: null,
+        collected: null,
+        usage: null,
+        task: JSON.stringify(next),
+      },
       events: [{ type: 'state', data: { from: row.state, to: 'queued', why: 'retry asked by user' } }],
     })
     if (!made) throw new InputError('conflict', `job ${row.id} changed at the same moment; look again`, { hint: `drover show ${row.id}` })
@@ -455,7 +554,10 @@ class JobSupervisor implements Supervisor {
     const rows = await this.#store.elements(row.id)
     const done = new Set(rows.filter((element) => element.state === 'succeeded').map((element) => element.position))
     if (wanted === undefined && done.size === row.elementCount) return {}
-    const positions = wanted === 'failed' ? rows.filter((element) => element.state === 'failed').map((element) => element.position) : Array.from({ length: row.elementCount ?? 0 }, (_, index) => index).filter((index) => !done.has(index))
+    const positions =
+      wanted === 'failed'
+        ? rows.filter((element) => element.state === 'failed').map((element) => element.position)
+        : Array.from({ length: row.elementCount ?? 0 }, (_, index) => index).filter((index) => !done.has(index))
     if (positions.length === 0) throw new InputError('invalid_argument', `job ${row.id} has no failed elements`)
     return { positions }
   }
@@ -463,23 +565,50 @@ class JobSupervisor implements Supervisor {
   async settle(selector: string, options: { readonly as: 'succeeded' | 'failed' | 'cancelled'; readonly reason: string }): Promise<Job> {
     const row = await this.#row(selector)
     if (row.state !== 'lost') {
-      throw new InputError('conflict', `job ${row.id} is ${row.state}: only a lost job is settled by hand`, { hint: isEndState(row.state) ? `drover retry ${row.id} starts it anew.` : `drover cancel ${row.id} ends it.` })
+      throw new InputError('conflict', `job ${row.id} is ${row.state}: only a lost job is settled by hand`, {
+        hint: isEndState(row.state) ? `drover retry ${row.id} starts it anew.` : `drover cancel ${row.id} ends it.`,
+      })
     }
     const at = this.#context.now()
-    const cause = options.as === 'succeeded' ? undefined : { kind: options.as === 'cancelled' ? ('cancelled' as const) : ('driver' as const), message: `settled by a person: ${options.reason}`, by: 'user' }
+    const cause =
+      options.as === 'succeeded'
+        ? undefined
+        : {
+            kind: options.as === 'cancelled' ? ('cancelled' as const) : ('driver' as const),
+            message: `settled by a person: ${options.reason}`,
+            by: 'user',
+          }
     const exitCode = options.as === 'succeeded' ? 0 : jobExit(options.as, cause)?.code
-    await this.#writer.apply({ jobId: row.id, at, from: 'lost', attempt: row.attempt, to: options.as, patch: { cause: cause ?? null, exitCode: exitCode ?? null, endedAt: at }, attemptPatch: { state: options.as, endedAt: at, ...(cause === undefined ? {} : { cause }) }, events: [{ type: 'settled', data: { as: options.as, reason: options.reason } }, { type: 'state', data: { from: 'lost', to: options.as, cause: cause ?? null, proof: 'a person said so', reason: options.reason } }] })
+    await this.#writer.apply({
+      jobId: row.id,
+      at,
+      from: 'lost',
+      attempt: row.attempt,
+      to: options.as,
+      patch: { cause: cause ?? null, exitCode: exitCode ?? null, endedAt: at },
+      attemptPatch: { state: options.as, endedAt: at, ...(cause === undefined ? {} : { cause }) },
+      events: [
+        { type: 'settled', data: { as: options.as, reason: options.reason } },
+        { type: 'state', data: { from: 'lost', to: options.as, cause: cause ?? null, proof: 'a person said so', reason: options.reason } },
+      ],
+    })
     this.#targets.opened(row.target)?.forget(row.id)
     this.#secrets.remove(row.id)
     this.#settled(row.id, options.as)
     return this.get(row.id)
   }
 
-  async remove(selectors: readonly string[], options: { readonly force?: boolean } = {}): Promise<{ readonly removed: readonly string[]; readonly warnings: readonly string[] }> {
+  async remove(
+    selectors: readonly string[],
+    options: { readonly force?: boolean } = {},
+  ): Promise<{ readonly removed: readonly string[]; readonly warnings: readonly string[] }> {
     const rows = await Promise.all(selectors.map((selector) => this.#row(selector)))
     for (const row of rows) {
       if (isSettled(row.state)) continue
-      if (!options.force) throw new InputError('conflict', `job ${row.id} is ${row.state}: only an ended job is removed`, { hint: `drover cancel ${row.id}, or drover rm --force ${row.id}` })
+      if (!options.force)
+        throw new InputError('conflict', `job ${row.id} is ${row.state}: only an ended job is removed`, {
+          hint: `drover cancel ${row.id}, or drover rm --force ${row.id}`,
+        })
       await this.cancel(row.id)
       await this.wait(row.id)
     }
@@ -504,16 +633,21 @@ class JobSupervisor implements Supervisor {
     return { removed: rows.map((row) => row.id), warnings }
   }
 
-  async fetch(selector: string, options: { readonly globs?: readonly string[]; readonly to?: string } = {}): Promise<{ readonly directory: string; readonly files: readonly string[] }> {
+  async fetch(
+    selector: string,
+    options: { readonly globs?: readonly string[]; readonly to?: string } = {},
+  ): Promise<{ readonly directory: string; readonly files: readonly string[] }> {
     const row = await this.#row(selector)
     const task = row.task === undefined ? undefined : (JSON.parse(row.task) as ResolvedTask)
     const plan = readAttemptPlan((await this.#store.attempts(row.id)).findLast((attempt) => attempt.plan !== undefined)?.plan)
-    if (plan === undefined || task === undefined) throw new InputError('conflict', `job ${row.id} has not started: there is nothing to fetch`)
+    if (plan === undefined || task === undefined)
+      throw new InputError('conflict', `job ${row.id} has not started: there is nothing to fetch`)
     const globs = options.globs?.length ? options.globs : task.collect.length > 0 ? task.collect : ['**']
     const directory = options.to ?? outputDirectory(task.clientDirectory ?? task.spec.baseDirectory, row)
     const target = await this.#targets.open(row.target)
     const files = await fetchOutputs(plan.workDirs, globs, directory, target.transport)
-    if (files.length === 0) throw new InputError('missing_file', `nothing in the work directory of job ${row.id} matches ${globs.join(', ')}`)
+    if (files.length === 0)
+      throw new InputError('missing_file', `nothing in the work directory of job ${row.id} matches ${globs.join(', ')}`)
     return { directory, files }
   }
 
@@ -525,13 +659,20 @@ class JobSupervisor implements Supervisor {
     const rank = row.cause?.rank
     const element = row.cause?.element
     let file = ''
-    const query: LogQuery = { tail: 10, ...(rank === undefined ? {} : { ranks: [rank] }), ...(element === undefined ? {} : { elements: [element] }), streams: row.cause?.kind === 'setup' ? ['setup'] : row.cause?.kind === 'driver' ? ['driver'] : ['stderr', 'stdout'] }
+    const query: LogQuery = {
+      tail: 10,
+      ...(rank === undefined ? {} : { ranks: [rank] }),
+      ...(element === undefined ? {} : { elements: [element] }),
+      streams: row.cause?.kind === 'setup' ? ['setup'] : row.cause?.kind === 'driver' ? ['driver'] : ['stderr', 'stdout'],
+    }
     for await (const chunk of this.logs(row.id, query)) {
       if (lines.length > 0) break
       file = chunk.file
       lines.push(...Buffer.from(chunk.bytes).toString('utf8').trimEnd().split('\n').slice(-10))
     }
-    const waiting = await Promise.all((await this.#store.dependencies(row.id)).map(async (edge) => ({ ...edge, job: await readJob(this.#store, edge.upstream) })))
+    const waiting = await Promise.all(
+      (await this.#store.dependencies(row.id)).map(async (edge) => ({ ...edge, job: await readJob(this.#store, edge.upstream) })),
+    )
     return explainJob(job, events, lines.length > 0 ? { file, lines } : null, {
       now: this.#context.now(),
       upstreams: waiting,
@@ -541,7 +682,9 @@ class JobSupervisor implements Supervisor {
     })
   }
 
-  async prune(options: PruneOptions): Promise<{ readonly removed: readonly string[]; readonly bytes: number; readonly warnings: readonly string[] }> {
+  async prune(
+    options: PruneOptions,
+  ): Promise<{ readonly removed: readonly string[]; readonly bytes: number; readonly warnings: readonly string[] }> {
     const { rows, bytes, warnings } = await chooseForPrune(options, this.#store, (name) => this.#targets.open(name), this.#context.now())
     if (options.dryRun) return { removed: rows.map((row) => row.id), bytes, warnings }
     const result = await this.#removeRows(rows)

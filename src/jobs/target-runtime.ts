@@ -6,17 +6,17 @@ import { BELL } from '../driver/protocol.ts'
 import { parseBell } from '../driver/protocol-reader.ts'
 import { DroverError, toErrorJson } from '../errors.ts'
 import type { Executor, Io, NativeObservation, NativeRef, ResolvedTask, SiteFacts } from '../executors/executor.ts'
-import type { AttemptRow, JobChange, JobRow } from '../store/store.ts'
+import type { AttemptRow, ElementRow, JobChange, JobRow } from '../store/store.ts'
 import { type Cause, isSettled, type State } from '../task/states.ts'
 import type { Transport } from '../transports/transport.ts'
 import { type ActiveAttempt, createActiveAttempt, refOf, takeVerdict } from './active-attempt.ts'
 import { attemptPlan, readAttemptPlan } from './attempt-plan.ts'
 import { Capacity } from './capacity.ts'
 import { collectOutputs } from './collect.ts'
-import type { JobContext } from './job-context.ts'
 import { jobExit } from './exit-code.ts'
+import type { JobContext } from './job-context.ts'
 import { notifyClient } from './notify.ts'
-import { decideRetry, elementsToRetry } from './retry-policy.ts'
+import { decideArrayRetry, decideRetry, type RetryDecision } from './retry-policy.ts'
 import { stageAttempt } from './stage-attempt.ts'
 
 /** Between two polls of a target while it has jobs; the bell is faster, this is what finds processes that died silently. */
@@ -61,7 +61,11 @@ export class TargetRuntime {
     this.site = options.site
     this.#context = options.context
     this.#proofGraceMs = options.proofGraceMs
-    this.capacity = new Capacity({ cpus: options.site.cpus, memoryBytes: options.site.memoryBytes, gpus: options.site.gpus.map((gpu) => gpu.index) })
+    this.capacity = new Capacity({
+      cpus: options.site.cpus,
+      memoryBytes: options.site.memoryBytes,
+      gpus: options.site.gpus.map((gpu) => gpu.index),
+    })
   }
 
   get #io(): Io {
@@ -110,10 +114,13 @@ export class TargetRuntime {
 
   #after(delayMs: number, act: () => Promise<unknown>): void {
     if (this.#context.signal.aborted) return
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      this.#own(act())
-    }, Math.min(delayMs, 2 ** 31 - 1))
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer)
+        this.#own(act())
+      },
+      Math.min(delayMs, 2 ** 31 - 1),
+    )
     this.#timers.add(timer)
   }
 
@@ -180,7 +187,11 @@ export class TargetRuntime {
     let from: State = job.state
     try {
       const values = task.secretNames.length === 0 ? {} : secrets.read(jobId)
-      if (values === undefined) throw new DroverError('missing_secret', `the secrets of job ${jobId} are no longer there`, { level: 'staging', hint: `Give them again: drover retry ${jobId} --secret NAME` })
+      if (values === undefined)
+        throw new DroverError('missing_secret', `the secrets of job ${jobId} are no longer there`, {
+          level: 'staging',
+          hint: `Give them again: drover retry ${jobId} --secret NAME`,
+        })
       const plan = this.executor.plan(task, this.site, { jobId, attempt: job.attempt, assignedGpus: gpus })
       if (task.code?.kind === 'bundle' || task.mounts.length > 0) {
         if (!(await this.#move(job, from, 'staging', {}))) return this.#drop(jobId)
@@ -190,7 +201,15 @@ export class TargetRuntime {
       const kept = attemptPlan(plan, task, gpus)
       const change = { attemptPatch: { plan: JSON.stringify(kept), directory: plan.attemptDir } }
       if (!(await this.#move(job, from, 'submitting', change))) return this.#drop(jobId)
-      const active = createActiveAttempt({ job, number: job.attempt, plan: kept, task, state: 'submitting', proofGraceMs: this.#proofGraceMs })
+      const active = createActiveAttempt({
+        job,
+        number: job.attempt,
+        plan: kept,
+        task,
+        state: 'submitting',
+        proofGraceMs: this.#proofGraceMs,
+        otherElements: await this.#otherElements(jobId, job.attempt, kept.elements),
+      })
       this.#active.set(jobId, active)
       this.#schedulePoll()
       const nativeId = await this.executor.submit(plan, this.#io)
@@ -243,7 +262,11 @@ export class TargetRuntime {
     const job = await this.#context.store.job(active.jobId)
     if (job === undefined || isSettled(job.state)) return
     try {
-      const plan = this.executor.plan(active.task, this.site, { jobId: active.jobId, attempt: active.number, assignedGpus: active.plan.gpus })
+      const plan = this.executor.plan(active.task, this.site, {
+        jobId: active.jobId,
+        attempt: active.number,
+        assignedGpus: active.plan.gpus,
+      })
       await this.#noteNativeId(active, await this.executor.submit(plan, this.#io))
     } catch (error) {
       if (this.#context.signal.aborted) return
@@ -268,10 +291,18 @@ export class TargetRuntime {
   // ── adoption at start-up ───────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes over an attempt that an earlier supervisor had begun. */
-  adopt(job: JobRow, attempt: AttemptRow, task: ResolvedTask): boolean {
+  async adopt(job: JobRow, attempt: AttemptRow, task: ResolvedTask): Promise<boolean> {
     const plan = readAttemptPlan(attempt.plan)
     if (plan === undefined) return false
-    const active = createActiveAttempt({ job, number: attempt.number, plan, task, state: job.state, proofGraceMs: this.#proofGraceMs })
+    const active = createActiveAttempt({
+      job,
+      number: attempt.number,
+      plan,
+      task,
+      state: job.state,
+      proofGraceMs: this.#proofGraceMs,
+      otherElements: await this.#otherElements(job.id, attempt.number, plan.elements),
+    })
     if (attempt.nativeId !== undefined) active.nativeId = attempt.nativeId
     this.#active.set(job.id, active)
     if (job.state !== 'lost') this.capacity.take(job.id, plan.demand, plan.gpus)
@@ -381,7 +412,13 @@ export class TargetRuntime {
       return
     }
     if (change !== undefined) {
-      const made = await writer.apply({ ...change, jobId: job.id, at: this.#context.now(), attempt: job.attempt, ...(verdict.state === job.state ? {} : { from: job.state, to: verdict.state }) })
+      const made = await writer.apply({
+        ...change,
+        jobId: job.id,
+        at: this.#context.now(),
+        attempt: job.attempt,
+        ...(verdict.state === job.state ? {} : { from: job.state, to: verdict.state }),
+      })
       if (made) {
         commit()
         active.state = verdict.state
@@ -415,14 +452,9 @@ export class TargetRuntime {
     const full = await store.job(where.jobId)
     const task = full?.task === undefined ? undefined : (JSON.parse(full.task) as ResolvedTask)
     const active = this.#active.get(where.jobId)
-    const failedRows = task?.array && state === 'failed' ? await store.elements(where.jobId, ['failed']) : []
-    const failedNow = [...failedRows.filter((row) => !change.elements?.some((other) => other.position === row.position)), ...(change.elements ?? []).filter((row) => row.state === 'failed')]
-    const retry =
-      task !== undefined && state === 'failed' && cause !== undefined
-        ? decideRetry(task.retries, cause, where.attempt, full?.cancelRequestedAt !== undefined)
-        : { retry: false, notBeforeDelayMs: 0, why: '' }
-    const positions = task?.array && retry.retry ? elementsToRetry(task.retries, failedNow) : []
-    const again = retry.retry && (task?.array === undefined || positions.length > 0 || (change.elements ?? []).length === 0)
+    const retry = await this.#decideRetry(where, state, cause, task, change.elements ?? [], full?.cancelRequestedAt !== undefined)
+    const { positions } = retry
+    const again = retry.retry
     const proof = change.events?.find((event) => event.type === 'state')?.data ?? {}
     const others = (change.events ?? []).filter((event) => event.type !== 'state')
     const attemptPatch = {
@@ -451,7 +483,15 @@ export class TargetRuntime {
           events: [
             ...others,
             { type: 'attempt_ended', data: { ...proof, state, cause: cause ?? null } },
-            { type: 'retry', data: { why: retry.why, after_ms: retry.notBeforeDelayMs, next_attempt: where.attempt + 1, ...(positions.length > 0 ? { elements: positions.length } : {}) } },
+            {
+              type: 'retry',
+              data: {
+                why: retry.why,
+                after_ms: retry.notBeforeDelayMs,
+                next_attempt: where.attempt + 1,
+                ...(positions.length > 0 ? { elements: positions.length } : {}),
+              },
+            },
           ],
         })
       : await writer.apply({
@@ -487,6 +527,34 @@ export class TargetRuntime {
     if (task !== undefined && task.secretNames.length > 0) secrets.remove(where.jobId)
     this.#context.settled(where.jobId, state)
     if (task?.notify.onEnd !== undefined) this.#own(notifyClient(task, where.jobId, 'end', this.#context))
+  }
+
+  async #decideRetry(
+    where: { readonly jobId: string; readonly attempt: number },
+    state: State,
+    cause: Cause | undefined,
+    task: ResolvedTask | undefined,
+    fresh: readonly ElementRow[],
+    cancelRequested: boolean,
+  ): Promise<RetryDecision & { readonly positions: readonly number[] }> {
+    if (task === undefined || state !== 'failed' || cause === undefined)
+      return { retry: false, notBeforeDelayMs: 0, why: '', positions: [] }
+    if (task.array) {
+      const positions = new Set(fresh.map((row) => row.position))
+      const stored = await this.#context.store.elements(where.jobId, ['failed'])
+      const failed = [...stored.filter((row) => !positions.has(row.position)), ...fresh.filter((row) => row.state === 'failed')]
+      if (failed.length > 0) return decideArrayRetry(task.retries, cause, failed, where.attempt, cancelRequested)
+    }
+    // No array, or one of which no element began: the whole attempt is tried again.
+    return { ...decideRetry(task.retries, cause, where.attempt, cancelRequested), positions: [] }
+  }
+
+  /** Elements that this attempt does not run and that have not succeeded: they decide the job's end with it. */
+  async #otherElements(jobId: string, attempt: number, mine: readonly number[]): Promise<readonly ElementRow[]> {
+    if (attempt === 1 || mine.length === 0) return []
+    const own = new Set(mine)
+    const rows = await this.#context.store.elements(jobId)
+    return rows.filter((row) => !own.has(row.position) && row.state !== 'succeeded')
   }
 
   // ── asking it to end ───────────────────────────────────────────────────────────────────────────────────────────

@@ -2,8 +2,9 @@ import { quoteShell } from '../driver/quote.ts'
 import { InputError, toErrorJson } from '../errors.ts'
 import type { Capabilities } from '../executors/capabilities.ts'
 import { executorOf, executorOptionNames } from '../executors/registry.ts'
-import { nearestName } from '../task/nearest-name.ts'
 import { loadTargets, type Target } from '../targets/load-targets.ts'
+import { cacheSite, readCachedSite } from '../targets/site-facts.ts'
+import { nearestName } from '../task/nearest-name.ts'
 import type { CheckLine, TargetView } from './drover.ts'
 import type { JobContext } from './job-context.ts'
 import { TargetRuntime } from './target-runtime.ts'
@@ -38,7 +39,12 @@ export class TargetSet {
     const target = configured.get(name)
     if (target !== undefined) return target
     const near = nearestName(name, [...configured.keys()])
-    throw new InputError('unknown_target', `there is no target "${name}"`, { hint: near === undefined ? `Configured targets: ${[...configured.keys()].join(', ')}.` : `Did you mean "${near}"? drover target list shows all.` })
+    throw new InputError('unknown_target', `there is no target "${name}"`, {
+      hint:
+        near === undefined
+          ? `Configured targets: ${[...configured.keys()].join(', ')}.`
+          : `Did you mean "${near}"? drover target list shows all.`,
+    })
   }
 
   /** The runtime of a target, opened once; a failed opening is tried anew at the next call. */
@@ -57,7 +63,12 @@ export class TargetSet {
   async #start(name: string): Promise<TargetRuntime> {
     const target = this.#target(name)
     const { context, environment } = this.#options
-    const connection = await executorOf(target.kind).connect(target, { environment, signal: context.signal, now: context.now, log: context.log })
+    const connection = await executorOf(target.kind).connect(target, {
+      environment,
+      signal: context.signal,
+      now: context.now,
+      log: context.log,
+    })
     const runtime = new TargetRuntime({
       name,
       executor: connection.executor,
@@ -67,6 +78,7 @@ export class TargetSet {
       proofGraceMs: connection.executor.capabilities.strongFiles ? LOCAL_PROOF_GRACE_MS : DEFAULT_PROOF_GRACE_MS,
     })
     await runtime.open()
+    cacheSite(this.#options.home, name, runtime.site)
     return runtime
   }
 
@@ -82,19 +94,21 @@ export class TargetSet {
 
   /** Capabilities of all configured targets but one. */
   capabilities(except: string): readonly { readonly name: string; readonly capabilities: Capabilities }[] {
-    return [...this.#configured().values()].filter((target) => target.name !== except).map((target) => ({ name: target.name, capabilities: executorOf(target.kind).capabilities }))
+    return [...this.#configured().values()]
+      .filter((target) => target.name !== except)
+      .map((target) => ({ name: target.name, capabilities: executorOf(target.kind).capabilities }))
   }
 
   async views(): Promise<readonly TargetView[]> {
     const now = this.#options.context.now()
     return [...this.#configured().values()].map((target) => {
-      const runtime = this.#ready.get(target.name)
+      const site = this.#ready.get(target.name)?.site ?? readCachedSite(this.#options.home, target.name, now)?.facts
       return {
         name: target.name,
         kind: target.kind,
         capabilities: executorOf(target.kind).capabilities,
-        site: runtime?.site ?? null,
-        site_age_ms: runtime === undefined ? null : now - runtime.site.readAt,
+        site: site ?? null,
+        site_age_ms: site === undefined ? null : Math.max(0, now - site.readAt),
         options: target.options,
       }
     })
@@ -129,9 +143,24 @@ function checkLines(runtime: TargetRuntime, disk: string): readonly CheckLine[] 
   return [
     line('reach', true, `${site.user}@${site.hostname}`, ''),
     line('root', true, site.root, ''),
-    line('disk', !(freeKib < 100 * 1024), Number.isFinite(freeKib) ? `${(freeKib / 1024 / 1024).toFixed(1)} GiB free` : 'unknown', 'Free some space, or set another root.'),
-    line('shell', site.tools['sh'] !== undefined, site.tools['bash'] === undefined ? 'sh only: scripts run under sh' : `sh, bash (${site.tools['bash']})`, 'Install a POSIX sh.'),
-    line('process groups', site.processGroups !== 'none', site.processGroups === 'none' ? 'degraded: processes that a script leaves behind are not ended' : site.processGroups, 'Install setsid (util-linux), perl or bash.'),
+    line(
+      'disk',
+      !(freeKib < 100 * 1024),
+      Number.isFinite(freeKib) ? `${(freeKib / 1024 / 1024).toFixed(1)} GiB free` : 'unknown',
+      'Free some space, or set another root.',
+    ),
+    line(
+      'shell',
+      site.tools['sh'] !== undefined,
+      site.tools['bash'] === undefined ? 'sh only: scripts run under sh' : `sh, bash (${site.tools['bash']})`,
+      'Install a POSIX sh.',
+    ),
+    line(
+      'process groups',
+      site.processGroups !== 'none',
+      site.processGroups === 'none' ? 'degraded: processes that a script leaves behind are not ended' : site.processGroups,
+      'Install setsid (util-linux), perl or bash.',
+    ),
     line('cpus', site.cpus >= 1, String(site.cpus), 'Set the option cpus.'),
     line('memory', site.memoryBytes > 0, `${(site.memoryBytes / 1e9).toFixed(1)} GB`, 'Set the option memory.'),
     line('gpus', true, site.gpus.length === 0 ? 'none' : site.gpus.map((gpu) => `${gpu.index}: ${gpu.name}`).join(', '), ''),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { chmod, copyFile, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -73,7 +74,7 @@ async function putBundle(source: string, ignore: boolean, root: string, transpor
   for (let tries = 0; tries < TRIES; tries++) {
     const bundle = `${root}/bundles/${before.hash}`
     if ((await transport.run(`[ -d ${quoteShell(bundle)} ]`)).code === 0) return before.hash
-    const arriving = `${root}/bundles/.${before.hash}-${process.pid}-${Date.now()}`
+    const arriving = `${root}/bundles/.${before.hash}-${randomUUID()}`
     await transport.putTree(
       source,
       before.entries.map((entry) => entry.path),
@@ -84,7 +85,7 @@ async function putBundle(source: string, ignore: boolean, root: string, transpor
     if (after.hash === before.hash) {
       // A directory that another client put there in the meantime holds the same; the own one is dropped.
       const placed = await transport.run(
-        `mv -T ${quoteShell(arriving)} ${quoteShell(bundle)} 2>/dev/null || { [ -d ${quoteShell(bundle)} ] || mv ${quoteShell(arriving)} ${quoteShell(bundle)}; }`,
+        `mv -T -- ${quoteShell(arriving)} ${quoteShell(bundle)} 2>/dev/null || { [ -d ${quoteShell(bundle)} ] || mv ${quoteShell(arriving)} ${quoteShell(bundle)}; }`,
       )
       await transport.remove([arriving])
       if (placed.code === 0) return before.hash

@@ -213,14 +213,14 @@ export function connectDrover(socketPath: string, options: ConnectOptions): Drov
   return new DroverClient({ ...options, socketPath })
 }
 
-/** Asks the supervisor behind a socket to stop. Resolves to whether there was one. Its jobs run on. */
-export async function stopSupervisor(socketPath: string, version: string): Promise<boolean> {
+/** Asks the supervisor behind a socket to stop. Resolves to its process id; undefined where there was none. Its jobs run on. */
+export async function requestStop(socketPath: string, version: string): Promise<number | undefined> {
   const connection = new HttpConnection({ socketPath, version })
   try {
-    await connection.json({ method: 'POST', path: '/v1/supervisor/stop', repeatable: false })
-    return true
+    const answer = await connection.json({ method: 'POST', path: '/v1/supervisor/stop', repeatable: false })
+    return typeof answer === 'object' && answer !== null && 'pid' in answer ? Number(answer.pid) : 0
   } catch (error) {
-    if (error instanceof DroverError && error.code === 'supervisor_unreachable') return false
+    if (error instanceof DroverError && error.code === 'supervisor_unreachable') return undefined
     throw error
   } finally {
     connection.close()

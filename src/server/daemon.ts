@@ -31,6 +31,8 @@ function line(message: string): void {
 /** Tells the client that started this process, if one did, and closes the line. */
 function announce(environment: Environment, ready: ReadyLine): void {
   if (environment[READY_VARIABLE] !== '3') return
+  // Not for the processes that a supervisor starts: their descriptor 3 is something else.
+  delete process.env[READY_VARIABLE]
   try {
     writeSync(3, `${JSON.stringify(ready)}\n`)
     closeSync(3)
@@ -78,7 +80,14 @@ export async function runDaemon(environment: Environment): Promise<number> {
     const { version } = packageFacts()
     let server: Awaited<ReturnType<typeof serveOnSocket>>
     try {
-      server = await serveOnSocket({ drover: supervisor, socketPath, version, stop: () => stop('stop request'), onInternalError: line })
+      server = await serveOnSocket({
+        drover: supervisor,
+        socketPath,
+        version,
+        stop: () => stop('stop request'),
+        onInternalError: line,
+        onActivity: () => supervisor.touch(),
+      })
     } catch (error) {
       await supervisor.close()
       throw error

@@ -161,7 +161,7 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     if (options.stop === undefined)
       throw new InputError('unsupported', 'this supervisor belongs to another program and cannot be stopped from here')
     setImmediate(options.stop)
-    return context.json({ stopping: true })
+    return context.json({ pid: process.pid })
   })
 
   app.post('/v1/jobs', async (context) => {

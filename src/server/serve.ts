@@ -19,9 +19,12 @@ export interface ServeOptions {
   readonly version: string
   readonly stop?: () => void
   readonly onInternalError?: (message: string) => void
+  /** Called with every request, and every second while one is open: a supervisor with a client is not idle. */
+  readonly onActivity?: () => void
 }
 
 const DRAIN_MS = 2000
+const ACTIVITY_MS = 1000
 
 function listen(server: Server, socketPath: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -39,6 +42,29 @@ function listen(server: Server, socketPath: string): Promise<void> {
   })
 }
 
+/** Counts open requests; reports while there are any. */
+function createActivity(report: () => void = () => {}): { readonly begin: () => () => void; readonly stop: () => void } {
+  let open = 0
+  let timer: NodeJS.Timeout | undefined
+  const stop = (): void => {
+    clearInterval(timer)
+    timer = undefined
+  }
+  return {
+    begin() {
+      open += 1
+      report()
+      timer ??= setInterval(report, ACTIVITY_MS).unref()
+      return () => {
+        open -= 1
+        report()
+        if (open === 0) stop()
+      }
+    },
+    stop,
+  }
+}
+
 /**
  * Serves a `Drover` on a unix socket that only its owner can open. The caller holds the store's lease: a socket that is
  * already there belongs to a dead supervisor and is removed. Throws DroverError when the socket cannot be made.
@@ -54,7 +80,11 @@ export async function serveOnSocket(options: ServeOptions): Promise<SocketServer
     ...(options.onInternalError === undefined ? {} : { onInternalError: options.onInternalError }),
   })
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
-  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing))
+  const activity = createActivity(options.onActivity)
+  const server = createServer((incoming, outgoing) => {
+    outgoing.once('close', activity.begin())
+    void listener(incoming, outgoing)
+  })
   // Local clients keep connections as long as they live; a time limit would only make a race with a request under way.
   server.keepAliveTimeout = 0
   server.requestTimeout = 0
@@ -82,6 +112,7 @@ export async function serveOnSocket(options: ServeOptions): Promise<SocketServer
       const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
       const idle = setInterval(() => server.closeIdleConnections(), 20)
       await closed
+      activity.stop()
       clearTimeout(timer)
       clearInterval(idle)
     },

@@ -2,8 +2,6 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DroverError } from '../errors.ts'
 
-export { probeScript } from './probe-script.ts'
-
 /** Facts about a target, read once and cached with their age. */
 export interface SiteFacts {
   readonly readAt: number

@@ -5,7 +5,6 @@ export const END_STATES = ['succeeded', 'failed', 'cancelled'] as const
 /** All states, on every target. `lost`: all that could know was asked, answered, and knows nothing; still open. */
 export const STATES = [...LIVE_STATES, ...END_STATES, 'lost'] as const
 
-export type LiveState = (typeof LIVE_STATES)[number]
 export type EndState = (typeof END_STATES)[number]
 export type State = (typeof STATES)[number]
 

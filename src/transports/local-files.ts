@@ -1,4 +1,18 @@
-import { closeSync, constants, fchmodSync, fstatSync, lstatSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
 import type { FilePiece, FileToWrite } from './transport.ts'
 import { fileError, systemCode } from './transport-errors.ts'
 
@@ -12,13 +26,34 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } =
  */
 export function makeDirectory(path: string): void {
   try {
-    if (mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined) return
+    if (makeWithParents(path)) return
     const entry = lstatSync(path)
     const own = entry.uid === 0 || process.getuid === undefined || entry.uid === process.getuid()
     if (entry.isSymbolicLink() && !own) throw Object.assign(new Error('link of another user'), { code: 'EPERM' })
   } catch (error) {
     throw fileError('make directory', path, error)
   }
+}
+
+/**
+ * True when the directory was made, false when something is there already. Not by `recursive: true`, which never returns
+ * where an existing directory answers ENOENT to a mkdir in it (/proc, autofs mounts, a removed directory).
+ */
+function makeWithParents(path: string): boolean {
+  try {
+    mkdirSync(path, 0o700)
+    return true
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EEXIST') {
+      if (!statSync(path).isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' })
+      return false
+    }
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error
+  }
+  makeWithParents(dirname(path))
+  mkdirSync(path, 0o700)
+  return true
 }
 
 /**

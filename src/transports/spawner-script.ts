@@ -111,9 +111,12 @@ k() {
   i=$1 g=$2 m=$3 o=
   shift 3
   while [ $# -gt 1 ]; do
-    d=$1
-    [ $m = 1 ] && d=-$1
-    if t "$1" && [ "$T" = "$2" ] && kill -$g "$d" 2>/dev/null; then o=\${o}1; else o=\${o}0; fi
+    f=0
+    if t "$1" && [ "$T" = "$2" ]; then
+      # Just after its start it leads no group yet: the process itself is the group.
+      { [ $m = 1 ] && kill -$g "-$1"; } 2>/dev/null || kill -$g "$1" 2>/dev/null || f=1
+    else f=1; fi
+    if [ $f = 0 ]; then o=\${o}1; else o=\${o}0; fi
     shift 2
   done
   echo "$i k $o"

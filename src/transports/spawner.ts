@@ -152,6 +152,8 @@ class ShellSpawner implements Spawner {
     const onAbort = (): void => end(aborted())
     try {
       options.signal?.addEventListener('abort', onAbort, { once: true })
+      // Aborted between the first look and the listener.
+      if (options.signal?.aborted) throw aborted()
       const { timeoutMs } = options
       if (timeoutMs !== undefined) {
         deadline = setTimeout(() => end(failure(`the command did not end within ${timeoutMs} ms`, true, script)), timeoutMs)

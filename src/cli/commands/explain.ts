@@ -5,9 +5,7 @@ import { printable } from '../output/table.ts'
 
 function compileExplanation(cli: Cli, explanation: Explanation): string {
   const { job, chain, log_tail: tail } = explanation
-  const parts = [
-    `${cli.style.bold(`job ${job.id} (${printable(job.name)})`)} ${cli.style.state(job.state)}: ${printable(explanation.summary)}\n`,
-  ]
+  const parts = [`${cli.style.state(job.state, cli.style.bold(printable(explanation.summary)))}\n`]
   if (chain.length > 0) parts.push('\n', ...chain.map((step) => `  ${cli.style.dim(step.at)}  ${printable(step.text)}\n`))
   if (tail !== null && tail.lines.length > 0)
     parts.push(`\nEnd of ${tail.file}:\n`, ...tail.lines.map((line) => `  | ${printable(line)}\n`))

@@ -34,7 +34,11 @@ function awaitedFiles(task: ResolvedTask, width: number): readonly string[] {
     attemptPaths.nativeId,
     attemptPaths.exit('job'),
     attemptPaths.events('job'),
-    ...ranks.flatMap((rank) => [attemptPaths.exit(rank), attemptPaths.events(rank), ...(task.setup === undefined ? [] : [attemptPaths.setupLog(rank)])]),
+    ...ranks.flatMap((rank) => [
+      attemptPaths.exit(rank),
+      attemptPaths.events(rank),
+      ...(task.setup === undefined ? [] : [attemptPaths.setupLog(rank)]),
+    ]),
     // An array's element claims its log by making it; a whole task's logs are followed from the start.
     ...(task.array
       ? [...Array.from({ length: width }, (_, slot) => attemptPaths.slot(slot)), attemptPaths.cancelElements]
@@ -54,10 +58,20 @@ function keyOutcomes(task: ResolvedTask, attemptDir: string, width: number): rea
     target: () => task.target,
     num_nodes: () => `${task.numNodes} node runner${task.numNodes === 1 ? '' : 's'} on this machine`,
     resources: () =>
-      [`${perNode.cpus} core${perNode.cpus === 1 ? '' : 's'}`, ...(perNode.memoryBytes === undefined ? [] : [amount(perNode.memoryBytes)]), ...(perNode.gpus === 0 ? [] : [`${perNode.gpus} GPU by CUDA_VISIBLE_DEVICES`]), ...(task.priority === 0 ? [] : [`priority ${task.priority}`])].join(', ') + ' per node, as slots',
+      [
+        `${perNode.cpus} core${perNode.cpus === 1 ? '' : 's'}`,
+        ...(perNode.memoryBytes === undefined ? [] : [amount(perNode.memoryBytes)]),
+        ...(perNode.gpus === 0 ? [] : [`${perNode.gpus} GPU by CUDA_VISIBLE_DEVICES`]),
+        ...(task.priority === 0 ? [] : [`priority ${task.priority}`]),
+      ].join(', ') + ' per node, as slots',
     envs: () => `${attemptDir}/env: ${Object.keys(task.envs).join(', ')}`,
     secrets: () => `${attemptDir}/env (0600, removed at the end): ${task.secretNames.join(', ')}`,
-    workdir: () => (task.code === undefined ? 'a copy in the work directory' : task.code.kind === 'link' ? `runs in ${task.code.path}` : `bundle ${task.code.hash.slice(0, 12)}, copied to the work directory`),
+    workdir: () =>
+      task.code === undefined
+        ? 'a copy in the work directory'
+        : task.code.kind === 'link'
+          ? `runs in ${task.code.path}`
+          : `bundle ${task.code.hash.slice(0, 12)}, copied to the work directory`,
     file_mounts: () => task.mounts.map((mount) => `${mount.destination} copied from ${mount.source}`).join('; '),
     setup: () => 'setup.sh on every node, before run on any',
     run: () => (task.run.kind === 'argv' ? 'run.sh: one command' : 'run.sh'),
@@ -144,7 +158,10 @@ export function compileLocal(
     attempt: as.attempt,
     attemptDir,
     workDirs: ranks.map((rank) => rank.workDir),
-    directories: directories(task, ranks.map((rank) => rank.workDir)),
+    directories: directories(
+      task,
+      ranks.map((rank) => rank.workDir),
+    ),
     files: [
       script(attemptPaths.driver, compileDriver(driver)),
       script(attemptPaths.node, compileNodeRunner(driver)),

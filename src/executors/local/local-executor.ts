@@ -42,7 +42,11 @@ async function submitLocal(plan: Plan<LocalRefs>, io: Io): Promise<string> {
     if (id !== undefined) return id
   }
   const [log] = await readText(io.transport, [at(attemptPaths.driverLog)])
-  throw new DroverError('transport_failed', `the driver of ${plan.jobId} was started but did not claim its attempt`, { level: 'transport', transient: true, outputTail: (log ?? '').slice(-500) })
+  throw new DroverError('transport_failed', `the driver of ${plan.jobId} was started but did not claim its attempt`, {
+    level: 'transport',
+    transient: true,
+    outputTail: (log ?? '').slice(-500),
+  })
 }
 
 /** The process that an event line names. */
@@ -125,7 +129,9 @@ async function cancelLocalElements(ref: NativeRef, positions: readonly number[],
 
 /** Attempts below the root whose native id is on record. */
 async function listLocal(io: Io, root: string): Promise<readonly NativeRef[]> {
-  const { stdout } = await io.transport.run(`cd ${quoteShell(root)}/jobs 2>/dev/null || exit 0; for f in */*/native_id; do [ -s "$f" ] && printf '%s ' "$f" && cat "$f"; done; true`)
+  const { stdout } = await io.transport.run(
+    `cd ${quoteShell(root)}/jobs 2>/dev/null || exit 0; for f in */*/native_id; do [ -s "$f" ] && printf '%s ' "$f" && cat "$f"; done; true`,
+  )
   return stdout.split('\n').flatMap((line) => {
     const match = /^([^/]+)\/(\d+)\/native_id (\S+)$/.exec(line)
     const [, jobId, attempt, nativeId] = match ?? []
@@ -146,7 +152,11 @@ export const localExecutor: Executor<LocalRefs> = {
   cancelElements: cancelLocalElements,
   async probe(io, root): Promise<SiteFacts> {
     const { stdout, stderr, code } = await io.transport.run(probeScript(root))
-    if (code !== 0) throw new DroverError('transport_failed', 'cannot read the facts of this machine', { level: 'transport', outputTail: stderr.slice(-500) })
+    if (code !== 0)
+      throw new DroverError('transport_failed', 'cannot read the facts of this machine', {
+        level: 'transport',
+        outputTail: stderr.slice(-500),
+      })
     return parseProbe(stdout, io.now())
   },
 }

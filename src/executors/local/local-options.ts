@@ -21,7 +21,8 @@ export function parseLocalOptions(options: Readonly<Record<string, unknown>>): L
     new DroverError('invalid_config', `option ${key}: ${JSON.stringify(value)} is not ${allowed}`, { level: 'config' })
   if (cpus !== undefined && !(typeof cpus === 'number' && cpus > 0)) throw bad('cpus', cpus, 'a number above 0')
   if (memory !== undefined && !(typeof memory === 'number' && memory > 0)) throw bad('memory', memory, 'a number of GB above 0')
-  if (gpus !== undefined && !(Array.isArray(gpus) && gpus.every((index) => Number.isInteger(index)))) throw bad('gpus', gpus, 'a list of device indices')
+  if (gpus !== undefined && !(Array.isArray(gpus) && gpus.every((index) => Number.isInteger(index))))
+    throw bad('gpus', gpus, 'a list of device indices')
   return {
     ...(typeof cpus === 'number' ? { cpus } : {}),
     ...(typeof memory === 'number' ? { memoryBytes: memory * 1e9 } : {}),
