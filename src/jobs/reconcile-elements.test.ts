@@ -154,6 +154,15 @@ describe('arrays', () => {
     expect(states(result.elements)).toEqual(['succeeded', 'lost'])
   })
 
+  test('a slot that died and a driver that ended with 0 do not make it lost before the target has answered', () => {
+    const of = arrayEvidence(1, [0], { ...DRIVER_0, driverEvents: [event('rank_lost')] })
+    expect(reconcile(job(), of, undefined, NOW).state).toBe('running')
+    expect(reconcile(job(), { ...of, ...DRIVER_1 }, undefined, NOW)).toMatchObject({
+      state: 'failed',
+      cause: { kind: 'driver', element: 0 },
+    })
+  })
+
   test('the driver failed and results are missing: failed, elements without result with it', () => {
     const of = { ...arrayEvidence(3, [[0, 0], 1], DRIVER_1), finishingSince: NOW }
     const result = reconcile(job('finishing'), of, MISSING, NOW + GRACE)
