@@ -33,6 +33,7 @@ async function runUnder(node) {
 }
 
 async function start() {
+  delete process.env.DROVER_NODE_CHOSEN
   const home = process.env.DROVER_HOME || join(homedir(), '.drover')
   // Only inside a home that exists: Drover alone makes it, with its own permissions.
   if (existsSync(home)) module.enableCompileCache?.(join(home, 'cache', 'node'))
