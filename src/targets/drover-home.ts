@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs'
+import { chmodSync, lstatSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DroverError } from '../errors.ts'
+import { makeDirectory } from '../transports/local-files.ts'
 
 /** Longest socket path used, bytes; the address of a unix socket holds 104 (macOS) or 108 (Linux). */
 const MOST_SOCKET_BYTES = 100
@@ -42,7 +43,7 @@ export function resolveHome(environment: Readonly<Record<string, string | undefi
 
 function makeOwned(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeDirectory(path)
   } catch (error) {
     throw refused(path, error instanceof Error ? error.message : String(error), error)
   }

@@ -3,6 +3,7 @@ import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, readlink, rename, rm, 
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { DroverError } from '../errors.ts'
 import { compileGlob } from './glob.ts'
+import { makeDirectory } from './local-files.ts'
 import { fileError, systemCode } from './transport-errors.ts'
 
 /** Files copied at one time. */
@@ -17,7 +18,7 @@ const COPIES = 8
 export async function putLocalTree(source: string, entries: readonly string[], destination: string): Promise<void> {
   let made: string | undefined
   try {
-    await mkdir(dirname(destination), { recursive: true, mode: 0o700 })
+    makeDirectory(dirname(destination))
     made = await mkdtemp(`${destination}.part-`)
     await copyEntries(source, entries, made)
     await rename(made, destination)
