@@ -67,7 +67,7 @@ function exportsOf(env: Readonly<Record<string, string>>): string {
 }
 
 const RUNNER = `
-_d_told=0 _d_pid='' _d_script_start='' _d_termed='' _d_ended='' _d_kill_at=0
+_d_told=0 _d_pid='' _d_script_start='' _d_termed='' _d_ended='' _d_kill_at=0 _d_forked=''
 
 # TERM, INT: told to stop.
 _d_on_stop() {
@@ -94,6 +94,8 @@ _d_on_alarm() {
 _d_tell() {
   _d_clock
   _d_event "$_d_rank" "told why=$_d_told"
+  # A signal that meets the child before it has put off this shell's traps is lost; it looks for this mark afterwards.
+  printf '' >"$_d_claim/told-$_d_rank-$_d_phase"
   _d_stop_script
 }
 
@@ -185,7 +187,7 @@ _d_run_phase() {
   _d_stop_timer
   _d_clock
   _d_end=$_d_now
-  if [ -n "$_d_script_start" ]; then
+  if [ -n "$_d_forked" ]; then
     if [ -n "$_d_termed" ]; then _d_remaining=$((_d_kill_at - _d_cs)); else _d_remaining=$_d_grace_cs; fi
     _d_end_group "$_d_pid" "$_d_script_start" "$_d_remaining"
     _d_clock
@@ -211,15 +213,18 @@ _d_run_script() {
     # shellcheck source=/dev/null
     [ -r "$_d_dir/env" ] && . "$_d_dir/env"
     _d_export "$_d_rank" "$_d_phase"
+    [ ! -e "$_d_claim/told-$_d_rank-$_d_phase" ] || exit 143
     _d_become "$_d_phase"
   } </dev/null >>"$_d_out" 2>>"$_d_err" &
   _d_pid=\${_d_pid:-$!}
+  _d_forked=1
   _d_monitor off
+  # dash collects ended children after any command, so a quick script may be gone: then there is nobody left to mistake.
   _d_look_at "$_d_pid"
   _d_script_start=\${_d_script_start:-$_d_start}
   case $_d_phase in
-    setup) _d_event "$_d_rank" "setup cs=$_d_cs pid=$_d_pid start=$_d_script_start boot=$_d_boot" ;;
-    run) _d_event "$_d_rank" "script pid=$_d_pid start=$_d_script_start boot=$_d_boot" ;;
+    setup) _d_event "$_d_rank" "setup cs=$_d_cs pid=$_d_pid start=\${_d_script_start:--} boot=$_d_boot" ;;
+    run) _d_event "$_d_rank" "script pid=$_d_pid start=\${_d_script_start:--} boot=$_d_boot" ;;
   esac
   if [ "$_d_told" != 0 ]; then
     _d_stop_script

@@ -38,7 +38,10 @@ _d_next() {
 _d_set_values() { DROVER_ARRAY_VALUE=$(($1 * ${elements.step} + ${elements.start})); }`
 }
 _d_start_element() {
-  { exec ${elementCommand(options.run, options.shell)}; } >>"$_d_dir/logs/$_d_position.out" 2>|"$_d_dir/logs/$_d_position.err" 4<&- 5>&- &
+  {
+    [ ! -e "$_d_told_mark" ] || _d_leave_if_told
+    exec ${elementCommand(options.run, options.shell)}
+  } >>"$_d_dir/logs/$_d_position.out" 2>|"$_d_dir/logs/$_d_position.err" 4<&- 5>&- &
 }
 _d_array_size=${slots.size ?? elements.count}
 ${SLOT}`
@@ -72,6 +75,7 @@ _d_stop_element() {
   _d_pid=\${_d_pid:-$!}
   [ -z "$_d_termed" ] || return 0
   _d_termed=1
+  printf '%s\\n' "$_d_position" >|"$_d_told_mark"
   if [ -n "$_d_groups" ]; then
     kill -TERM "-$$" 2>/dev/null
     _d_start_timer "$_d_grace" KILL $$ "$_d_own_start" "-$$"
@@ -79,6 +83,11 @@ _d_stop_element() {
     kill -TERM "$_d_pid" 2>/dev/null
     _d_start_timer "$_d_grace" KILL $$ "$_d_own_start" "$_d_pid"
   fi
+}
+
+# A signal that meets the child before it has put off this shell's traps is lost; it looks for this mark afterwards.
+_d_leave_if_told() {
+  read -r _d_line <"$_d_told_mark" && [ "$_d_line" != "$_d_position" ] || exit 143
 }
 
 # Appends a line to the journal. A full disk is tried again; a slot that can't keep its journal must not go on.
@@ -103,7 +112,7 @@ _d_stamp() {
 }
 
 _d_slot() {
-  _d_k=$1 _d_told=0
+  _d_k=$1 _d_told=0 _d_told_mark=$_d_claim/told-slot-$1
   trap _d_on_slot_stop TERM INT
   trap '_d_woken=1' HUP
   trap : PIPE
