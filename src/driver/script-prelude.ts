@@ -213,7 +213,7 @@ _d_read_record() {
 _d_signal_of() { if [ "$1" -gt 128 ] && [ "$1" -le 192 ]; then _d_signal_number=$(($1 - 128)); else _d_signal_number=0; fi; }
 
 # Waits for child $1 and sets _d_status. A trap sets _d_woken and so marks a \`wait\` that it ended, whose status is none.
-# When the child had been waited for before the trap ran, a second \`wait\` knows it no more (127), and it is gone.
+# When the child had been waited for before the trap ran, a second \`wait\` knows it no more (127, bash also 255), and it is gone.
 _d_await() {
   wait "$1"
   _d_status=$?
@@ -222,10 +222,15 @@ _d_await() {
 _d_await_more() {
   while [ -n "$_d_woken" ]; do
     _d_woken=
-    if kill -0 "$1" 2>/dev/null; then _d_here=1; else _d_here=; fi
+    _d_here=1
+    # bash (5.2 too) forgets a child whose end comes together with the signal, and then waits until it has no child at all.
+    kill -0 "$1" 2>/dev/null || { _d_here='' && _d_stop_timer; }
     wait "$1" 2>/dev/null
     _d_again=$?
-    [ "$_d_again" = 127 ] && [ -z "$_d_here" ] || _d_status=$_d_again
+    case $_d_here$_d_again in
+      127 | 255) ;;
+      *) _d_status=$_d_again ;;
+    esac
   done
 }
 _d_woken=

@@ -19,8 +19,8 @@ export interface SubmissionContext {
   target(name: string): Promise<TargetRuntime>
   /** All targets that are open or can be, for refusals. */
   others(except: string): readonly { readonly name: string; readonly capabilities: TargetRuntime['executor']['capabilities'] }[]
-  /** An upstream given as `job:<id>`: the id of the job it means. */
-  findJob(selector: string): Promise<string>
+  /** An upstream that is no task of the file: the id of the earlier job it means, if there is one. */
+  findJob(selector: string): Promise<string | undefined>
   readonly clientDirectory: string | undefined
   now(): number
 }
@@ -85,11 +85,12 @@ async function upstreamIds(
 ): Promise<readonly { name: string; id: string; condition: 'ok' | 'any' | 'failed' }[]> {
   const found = []
   for (const { task, condition } of spec.after) {
-    const id = idOf(task) ?? (task.startsWith('job:') ? await context.findJob(task.slice(4)) : undefined)
-    if (id === undefined)
-      throw new InputError('invalid_task', `task ${spec.name ?? ''}: after: there is no task "${task}" in this file`, {
+    const id = idOf(task) ?? (await context.findJob(task.replace(/^job:/, '')))
+    if (id === undefined) {
+      throw new InputError('invalid_task', `task ${spec.name ?? ''}: after: there is no task "${task}" in this file, and no such job`, {
         hint: 'Name a task of the file, or an earlier job as job:ID.',
       })
+    }
     found.push({ name: task.replace(/^job:/, ''), id, condition })
   }
   return found

@@ -326,7 +326,7 @@ class JobSupervisor implements Supervisor {
     const submissions = await prepareSubmission(file, {
       target: (name) => this.#targets.open(name),
       others: (except) => this.#targets.capabilities(except),
-      findJob: async (selector) => (await this.#row(selector)).id,
+      findJob: async (selector) => (await this.#store.job(selector))?.id,
       clientDirectory: options.clientDirectory,
       now: () => this.#context.now(),
     })
