@@ -103,19 +103,26 @@ test('GPUs: given back, given again, and adopted', () => {
 })
 
 test('two adopted jobs with one device: it is free when both have ended', () => {
-  const capacity = new Capacity({ ...machine, gpus: [0] })
+  const capacity = new Capacity({ ...machine, gpus: [0, 1] })
   for (const id of ['a', 'b']) capacity.take(id, { cpus: 1, memoryBytes: 0, gpus: 1 }, [0])
   capacity.release('a')
   capacity.enqueue(waiting('c', { gpus: 1 }))
-  expect(chosen(capacity)).toEqual([])
+  expect(capacity.choose(0)).toEqual([{ id: 'c', width: 1, gpus: [1] }])
   capacity.release('b')
-  expect(capacity.choose(0)).toEqual([{ id: 'c', width: 1, gpus: [0] }])
+  capacity.enqueue(waiting('d', { gpus: 1 }))
+  expect(capacity.choose(0)).toEqual([{ id: 'd', width: 1, gpus: [0] }])
 })
 
 test('fractions of CPUs add up', () => {
   const capacity = new Capacity({ ...machine, cpus: 1 })
   for (let index = 0; index < 10; index++) capacity.enqueue(waiting(`j${index}`, { cpus: 0.1 }))
   expect(chosen(capacity)).toHaveLength(10)
+  const three = new Capacity({ ...machine, cpus: 0.3 })
+  for (let index = 0; index < 3; index++) three.enqueue(waiting(`j${index}`, { cpus: 0.1 }))
+  expect(chosen(three)).toHaveLength(3)
+  const array = new Capacity({ ...machine, cpus: 0.3 })
+  array.enqueue(waiting('array', { cpus: 0.1 }, { width: 5 }))
+  expect(array.choose(0)).toMatchObject([{ width: 3 }])
 })
 
 test('why it waits', () => {

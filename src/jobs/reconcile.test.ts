@@ -156,6 +156,18 @@ const TABLE: readonly Row[] = [
     expect: { state: 'failed', cause: { kind: 'node_failure' } },
   },
   {
+    name: 'row 6: nor one that ended it by KILL',
+    evidence: evidence(['none'], CANCEL),
+    observation: word('failed', { cause: 'out_of_memory', exitCode: 137 }),
+    expect: { state: 'failed', cause: { kind: 'out_of_memory' } },
+  },
+  {
+    name: 'row 6: a bare failure word beside a time limit on record is a timeout',
+    evidence: evidence([{ told: 'timeout', code: 143 }, 'none']),
+    observation: word('failed', { exitCode: 143 }),
+    expect: { state: 'failed', exitCode: 124, cause: { kind: 'timeout', rank: 0 } },
+  },
+  {
     name: 'row 7: foreign script, success word',
     evidence: evidence(['none'], { driver: 'foreign' }),
     observation: word('succeeded', { exitCode: 0 }),

@@ -34,6 +34,9 @@ describe('decideRetry', () => {
     ])
     expect(decideRetry(spec({ max: 0 }), cause('exit', 1), 1, false).retry).toBe(false)
   })
+  test('a lost job is refused because it may run', () => {
+    expect(decideRetry(spec(), cause('unknown'), 1, false).why).toContain('may be running')
+  })
   test('never after a cancel', () => {
     expect(decideRetry(spec(), cause('exit', 1), 1, true)).toMatchObject({ retry: false, notBeforeDelayMs: 0 })
   })
