@@ -1,3 +1,6 @@
+/**
+ * The Proof table. One file, because the order of its questions is the rule: whoever changes one has to see the others.
+ */
 import type { ExitRecord } from '../driver/protocol.ts'
 import { DUPLICATE_EXIT_CODE } from '../driver/protocol.ts'
 import type { NativeObservation } from '../executors/executor.ts'
