@@ -158,7 +158,7 @@ _d_open_fifo() {
 # what a signal ends in every shell.
 _d_sleep() {
   if [ -z "$_d_sentinel" ]; then
-    if [ -n "$_d_fifo" ]; then (read -r _d_line <&9) & else sleep 1 & fi
+    if [ -n "$_d_fifo" ]; then (trap '' TERM INT HUP && read -r _d_line <&9) & else sleep 1 & fi
     _d_sentinel=$!
   fi
   wait "$_d_sentinel"

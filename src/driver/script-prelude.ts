@@ -213,11 +213,12 @@ _d_read_record() {
 _d_signal_of() { if [ "$1" -gt 128 ] && [ "$1" -le 192 ]; then _d_signal_number=$(($1 - 128)); else _d_signal_number=0; fi; }
 
 # Waits for child $1 and sets _d_status. A trap sets _d_woken and so marks a \`wait\` that it ended, whose status is none.
-# When the child had been waited for before the trap ran, a second \`wait\` knows it no more (127, bash also 255), and it is gone.
+# When the child had been waited for before the trap ran, a second \`wait\` knows it no more (127; bash -1 or 255), and it is gone.
 _d_await() {
   wait "$1"
   _d_status=$?
   [ -z "$_d_woken" ] || _d_await_more "$1"
+  case $_d_status in -*) _d_status=255 ;; esac
 }
 _d_await_more() {
   while [ -n "$_d_woken" ]; do
@@ -228,7 +229,7 @@ _d_await_more() {
     wait "$1" 2>/dev/null
     _d_again=$?
     case $_d_here$_d_again in
-      127 | 255) ;;
+      127 | -* | 255) ;;
       *) _d_status=$_d_again ;;
     esac
   done
