@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import type { Drover } from '../jobs/drover.ts'
 import { arrayCases } from './cases/arrays.ts'
 import { cancelCases } from './cases/cancel.ts'
 import { dependencyCases } from './cases/dependencies.ts'
@@ -59,10 +60,15 @@ export function runExecutorCases(executor: ExecutorUnderTest): void {
       test(each.name, async (context) => {
         const fixture = each.fresh ? await executor.open(each.fresh) : shared
         if (!fixture) throw new Error('the fixture did not open')
+        const submitted: string[] = []
         try {
           const missing = (each.needs ?? []).filter((hook) => fixture[hook] === undefined)
           if (missing.length > 0) context.skip(`the fixture offers no ${missing.join(', ')}`)
-          await each.run(createContext(fixture, { target: executor.target, deadlineMs }))
+          await each.run(createContext(fixture, { target: executor.target, deadlineMs }, submitted))
+        } catch (error) {
+          // What a failed case leaves running would take the room of the others.
+          await Promise.allSettled(submitted.map((id) => fixture.drover.cancel(id)))
+          throw error
         } finally {
           if (each.fresh) await fixture.close()
         }
@@ -72,13 +78,27 @@ export function runExecutorCases(executor: ExecutorUnderTest): void {
 }
 
 /** What the case gets: members are read afresh, because a restart changes `drover`; a hook that `needs` left out throws. */
-function createContext(fixture: Fixture, own: { readonly target: string; readonly deadlineMs: number }): CaseContext {
-  return new Proxy(own as CaseContext, {
+function createContext(fixture: Fixture, own: { readonly target: string; readonly deadlineMs: number }, submitted: string[]): CaseContext {
+  const drover = bindMembers<Drover>(() => fixture.drover, {
+    submit: async (...given) => {
+      const jobs = await fixture.drover.submit(...given)
+      submitted.push(...jobs.map((job) => job.id))
+      return jobs
+    },
+  })
+  return bindMembers<CaseContext>(() => fixture as CaseContext, { ...own, drover })
+}
+
+/** An object whose members are those of `source` at the time of each use, but for its own. */
+function bindMembers<T extends object>(source: () => T, own: Partial<T>): T {
+  return new Proxy(own as T, {
     get: (_, key) => {
       if (Object.hasOwn(own, key)) return Reflect.get(own, key)
-      const value: unknown = Reflect.get(fixture, key, fixture)
-      if (value === undefined && typeof key === 'string') throw new Error(`the case uses "${key}" and does not name it under needs`)
-      return typeof value === 'function' ? value.bind(fixture) : value
+      const from = source()
+      const value: unknown = Reflect.get(from, key, from)
+      if (value === undefined && typeof key === 'string' && key !== 'then')
+        throw new Error(`the case uses "${key}" and does not name it under needs`)
+      return typeof value === 'function' ? value.bind(from) : value
     },
   })
 }
