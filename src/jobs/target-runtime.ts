@@ -201,6 +201,8 @@ export class TargetRuntime {
       const kept = attemptPlan(plan, task, gpus)
       const change = { attemptPatch: { plan: JSON.stringify(kept), directory: plan.attemptDir } }
       if (!(await this.#move(job, from, 'submitting', change))) return this.#drop(jobId)
+      // From here on the attempt's own env file has them; only a further attempt would need them again.
+      if (job.attempt > task.retries.max) secrets.remove(jobId)
       const active = createActiveAttempt({
         job,
         number: job.attempt,
