@@ -6,7 +6,10 @@
  *   exit/job      one line, same form, rank `-1`: the driver's own end, written last
  *   events/<rank> lines `<seconds> <word> <detail…>`; events/job is the driver's
  *   slots/<k>     lines `c <position> <cs>` and `r <position> <code> <told> <cs> <cs>`, see SlotLine
- *   bell          under the root: every writer appends `<job-id> <attempt> <word>` after each event or record
+ *   bell          under the root: every writer appends `<job-id> <attempt> <word>` after each event or record;
+ *                 a slot only when its last ring is 0.2 s ago: who hears a bell reads at once and once more 0.25 s later
+ *   claim/<n>/    the programs' own: id (`<pid>:<start time>:<boot id>` of the driver), stop-term and stop-peer (marks set
+ *                 before the TERMs they explain), timeouts, end-*, tally-*, now-*, times-*, told-*, lost, wake
  *
  * `told`: `0` not told to stop, `term` (TERM or INT, or the cancel mark), `timeout` (its own time limit),
  * `peer` (ended because another rank failed). `phase`: `setup` or `run`.
@@ -40,7 +43,7 @@ export type RecordReading =
 /**
  * Words of events/<rank>:
  * `runner pid=… start=… boot=… node=…` the node runner's identity ·
- * `setup` setup began · `setup_end code=…` · `script pid=… start=… boot=…` the user's script began, leader of its group ·
+ * `setup cs=… pid=… start=… boot=…` setup began (cs: hundredths of a second of uptime; the time limit counts from there) · `setup_end code=…` · `script pid=… start=… boot=…` the user's script began, leader of its group ·
  * `told why=…` · `script_end code=… cpu_cs=… oom=…`.
  * Words of events/job: `driver pid=… start=… boot=…` · `gate` setup done on all ranks · `slot k=… pid=… start=… boot=…` · `rank_lost rank=… code=…` (a runner died without a record) · `driver_end`.
  */

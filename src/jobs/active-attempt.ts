@@ -19,6 +19,8 @@ export interface ActiveAttempt {
   state: State
   nativeId?: string
   observation?: NativeObservation
+  /** Positions that were cancelled one by one. */
+  cancelledElements: ReadonlySet<number>
   finishingSince: number | undefined
   polledAt: number
   /** Examined right now; `again`: something came meanwhile. */
@@ -42,6 +44,7 @@ export function createActiveAttempt(of: {
   readonly state: State
   readonly proofGraceMs: number
   readonly otherElements?: readonly ElementRow[]
+  readonly cancelledElements?: ReadonlySet<number>
 }): ActiveAttempt {
   const { plan } = of
   return {
@@ -53,6 +56,7 @@ export function createActiveAttempt(of: {
     proofGraceMs: of.proofGraceMs,
     otherElements: of.otherElements ?? [],
     state: of.state,
+    cancelledElements: of.cancelledElements ?? new Set(),
     finishingSince: undefined,
     polledAt: 0,
     busy: false,
@@ -88,6 +92,7 @@ function evidenceOf(active: ActiveAttempt, job: JobRow, uptimeZeroMs: number | u
     ...(job.cancelRequestedAt === undefined ? {} : { cancelRequestedAt: job.cancelRequestedAt }),
     ...(job.cancelBy === undefined ? {} : { cancelBy: job.cancelBy }),
     ...(active.finishingSince === undefined ? {} : { finishingSince: active.finishingSince }),
+    cancelledElements: active.cancelledElements,
     graceMs: active.proofGraceMs,
   }
 }

@@ -24,7 +24,8 @@ function textOf({ type, data, attempt }: EventRow): string | undefined {
   switch (type) {
     case 'state': {
       const why = [messageOf(data.cause), text('why'), ruleOf(data)].filter((part) => part !== undefined)
-      return `${text('from') ?? '?'} → ${text('to') ?? '?'}${attempt > 1 ? ` (attempt ${attempt})` : ''}${why.length > 0 ? `: ${why.join('; ')}` : ''}`
+      if (text('from') === undefined) return `recorded${why.length > 0 ? `: ${why.join('; ')}` : ''}`
+      return `${text('from')} → ${text('to') ?? '?'}${attempt > 1 ? ` (attempt ${attempt})` : ''}${why.length > 0 ? `: ${why.join('; ')}` : ''}`
     }
     case 'attempt_ended':
       return `attempt ${attempt} ${text('state') ?? 'ended'}${suffix(messageOf(data.cause))}`

@@ -464,12 +464,13 @@ class JobSupervisor implements Supervisor {
         const target = await this.#targets.open(row.target)
         if (row.elementCount === undefined)
           throw new InputError('invalid_argument', `job ${row.id} is no array: it has no elements to cancel`)
-        await target.cancelElements(row.id, options.elements)
+        // On record first: an element told to stop is then never taken for one that failed.
         await this.#writer.apply({
           jobId: row.id,
           at: this.#context.now(),
           events: [{ type: 'cancel_requested', data: { by, elements: options.elements } }],
         })
+        await target.cancelElements(row.id, options.elements)
         break
       }
       const target = this.#targets.opened(row.target)
@@ -673,10 +674,14 @@ class JobSupervisor implements Supervisor {
     const waiting = await Promise.all(
       (await this.#store.dependencies(row.id)).map(async (edge) => ({ ...edge, job: await readJob(this.#store, edge.upstream) })),
     )
+    const queue = this.#targets.opened(row.target)?.capacity.explain(row.id, this.#context.now())
+    const names = new Map<string, string>()
+    for (const { id } of queue?.heldBy ?? []) names.set(id, (await this.#store.job(id))?.name ?? id)
     return explainJob(job, events, lines.length > 0 ? { file, lines } : null, {
       now: this.#context.now(),
       upstreams: waiting,
-      queue: this.#targets.opened(row.target)?.capacity.explain(row.id),
+      queue,
+      names,
       ...(row.notBefore === undefined ? {} : { notBefore: row.notBefore }),
       ...(row.cancelRequestedAt === undefined ? {} : { cancelRequestedAt: row.cancelRequestedAt }),
     })

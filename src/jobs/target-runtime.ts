@@ -6,7 +6,7 @@ import { BELL } from '../driver/protocol.ts'
 import { parseBell } from '../driver/protocol-reader.ts'
 import { DroverError, toErrorJson } from '../errors.ts'
 import type { Executor, Io, NativeObservation, NativeRef, ResolvedTask, SiteFacts } from '../executors/executor.ts'
-import type { AttemptRow, ElementRow, JobChange, JobRow } from '../store/store.ts'
+import type { AttemptRow, ElementRow, JobChange, JobRow, Store } from '../store/store.ts'
 import { type Cause, isSettled, type State } from '../task/states.ts'
 import type { Transport } from '../transports/transport.ts'
 import { type ActiveAttempt, createActiveAttempt, refOf, takeVerdict } from './active-attempt.ts'
@@ -304,6 +304,7 @@ export class TargetRuntime {
       state: job.state,
       proofGraceMs: this.#proofGraceMs,
       otherElements: await this.#otherElements(job.id, attempt.number, plan.elements),
+      cancelledElements: plan.elements.length > 0 ? await cancelledElements(this.#context.store, job.id, attempt.number) : new Set(),
     })
     if (attempt.nativeId !== undefined) active.nativeId = attempt.nativeId
     this.#active.set(job.id, active)
@@ -575,6 +576,7 @@ export class TargetRuntime {
   async cancelElements(jobId: string, positions: readonly number[]): Promise<void> {
     const active = this.#active.get(jobId)
     if (active === undefined || this.executor.cancelElements === undefined) return
+    active.cancelledElements = new Set([...active.cancelledElements, ...positions])
     await this.executor.cancelElements(refOf(active), positions, this.#io)
   }
 
@@ -587,4 +589,13 @@ export class TargetRuntime {
   refs(): readonly NativeRef[] {
     return [...this.#active.values()].map(refOf)
   }
+}
+
+/** Positions whose cancel is on record for an attempt. */
+async function cancelledElements(store: Store, jobId: string, attempt: number): Promise<ReadonlySet<number>> {
+  const events = await store.events({ jobId, after: 0, limit: 10_000 })
+  const asked = events.filter((event) => event.type === 'cancel_requested' && event.attempt === attempt)
+  return new Set(
+    asked.flatMap(({ data }) => (Array.isArray(data.elements) ? data.elements.filter((position) => typeof position === 'number') : [])),
+  )
 }
