@@ -101,6 +101,21 @@ _d_start_child() {
     [ -z "$_d_fifo" ] || printf 'w\\n' >&9
     exit "$_d_status"
   ) &
+  eval "_d_watcher_$1=$!"
+}
+
+# True while child $1 can still end by itself: its watcher tells of it, or, where that was killed, its process lives.
+_d_is_pending() {
+  eval "kill -0 "$_d_watcher_$1"" 2>/dev/null && return
+  _d_who "$1" && _d_is_same "$_d_found_pid" "$_d_found_start"
+}
+
+# Status of child $1 of this phase in _d_code, once its watcher has written it. A watcher that was killed writes none: then
+# the child's own record says how it ended, or that it has none.
+_d_read_end() {
+  { IFS= read -r _d_code <"$_d_claim/end-$_d_phase-$1"; } 2>/dev/null && return
+  _d_is_pending "$1" && return 1
+  { IFS= read -r _d_code <"$_d_claim/end-$_d_phase-$1"; } 2>/dev/null || _d_code=137
 }
 
 # Spawns child $1 of this phase.
@@ -122,12 +137,13 @@ _d_run_children() {
     return
   fi
   _d_open_fifo
-  [ -z "$_d_tick" ] || _d_start_ticker "$_d_tick"
+  # Nobody is told of a watcher's violent end: it is looked for every now and then.
+  _d_start_ticker "\${_d_tick:-5}"
   for _d_child; do _d_start_child "$_d_child"; done
   while :; do
     _d_still=
     for _d_child in $_d_live; do
-      if { IFS= read -r _d_code <"$_d_claim/end-$_d_phase-$_d_child"; } 2>/dev/null; then
+      if _d_read_end "$_d_child"; then
         _d_replace=
         _d_child_ended "$_d_child" "$_d_code"
         [ -n "$_d_replace" ] || continue
@@ -170,7 +186,7 @@ _d_sleep() {
   _d_sentinel=
 }
 
-# A line through the FIFO every $1 seconds, as long as this driver lives.
+# A line through the FIFO every $1 seconds, as long as this driver lives; and a last one for the sentinel, should it be killed.
 _d_start_ticker() {
   (
     _d_before=$!

@@ -125,7 +125,10 @@ export function createStoreReads(db: StoreDatabase): StoreReads {
     },
 
     async lastEventSeq() {
-      const row = await db.selectFrom('events').select((eb) => eb.fn.max<number | null>('seq').as('seq')).executeTakeFirst()
+      const row = await db
+        .selectFrom('events')
+        .select((eb) => eb.fn.max<number | null>('seq').as('seq'))
+        .executeTakeFirst()
       return Number(row?.seq ?? 0)
     },
 
