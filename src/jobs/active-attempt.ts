@@ -26,6 +26,8 @@ export interface ActiveAttempt {
   /** Examined right now; `again`: something came meanwhile. */
   busy: boolean
   again: boolean
+  /** A second look after the slots' bell is on its way. */
+  lookAgain: boolean
   /** What was written last, so that only differences are written. */
   readonly written: {
     ranks: string
@@ -61,6 +63,7 @@ export function createActiveAttempt(of: {
     polledAt: 0,
     busy: false,
     again: false,
+    lookAgain: false,
     written: { ranks: '', word: undefined, elements: new Map(), warnings: new Set(), started: of.job.startedAt !== undefined },
   }
 }

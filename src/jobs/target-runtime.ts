@@ -21,6 +21,8 @@ import { stageAttempt } from './stage-attempt.ts'
 
 /** Between two polls of a target while it has jobs; the bell is faster, this is what finds processes that died silently. */
 const POLL_MS = 2_000
+/** Slots ring no more often than about every 0.2 s. */
+const SLOT_BELL_MS = 250
 /** How often a `lost` job is asked for again. */
 const LOST_POLL_MS = 600_000
 
@@ -334,12 +336,24 @@ export class TargetRuntime {
         const text = this.#bellRest + Buffer.from(piece.bytes).toString('latin1')
         const end = text.lastIndexOf('\n') + 1
         this.#bellRest = text.slice(end)
-        for (const { jobId } of parseBell(text.slice(0, end)).lines) this.wake(jobId)
+        for (const jobId of new Set(parseBell(text.slice(0, end)).lines.map((line) => line.jobId))) this.#heard(jobId)
         this.#bellAgain ||= piece.size > this.#bellOffset
       } while (this.#bellAgain)
     } finally {
       this.#bellBusy = false
     }
+  }
+
+  /** Slots ring at most every 0.2 s, so what they wrote after the last ring is looked for once more. */
+  #heard(jobId: string): void {
+    this.wake(jobId)
+    const active = this.#active.get(jobId)
+    if (active === undefined || active.files.shape.slots === 0 || active.lookAgain) return
+    active.lookAgain = true
+    this.#after(SLOT_BELL_MS, async () => {
+      active.lookAgain = false
+      this.wake(jobId)
+    })
   }
 
   /** Looks at a job's files soon; calls made meanwhile are one. */

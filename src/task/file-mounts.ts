@@ -15,7 +15,7 @@ function localSource(node: LocatedScalar, text: string, path: string, context: T
   if (!context.files.exists(absolute)) {
     throw new InputError(
       'missing_file',
-      `${node.origin.flag ?? path}: ${quote(node.source === text ? absolute : node.source)} does not exist`,
+      `${node.origin.flag ?? path}: ${JSON.stringify(node.source === text ? absolute : node.source)} does not exist`,
       {
         hint: 'Paths are on this machine and relative to the task file.',
         ...(node.origin.place === undefined ? {} : { location: node.origin.place }),

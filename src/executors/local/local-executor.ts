@@ -109,7 +109,7 @@ async function cancelLocal(refs: readonly NativeRef[], io: Io): Promise<void> {
   }
 }
 
-/** Marks the elements, then ends the group of each slot that runs one of them now. */
+/** Marks the elements, then tells each slot that runs one of them now to end it. */
 async function cancelLocalElements(ref: NativeRef, positions: readonly number[], io: Io): Promise<void> {
   const mark = `${ref.attemptDir}/${attemptPaths.cancelElements}`
   const [known] = await io.transport.read([{ path: mark, offset: 0, maxBytes: 1024 * 1024 }])
@@ -123,7 +123,8 @@ async function cancelLocalElements(ref: NativeRef, positions: readonly number[],
     if (last?.kind !== 'claim' || !wanted.has(last.position)) continue
     const leader = files.events('job').findLast((event) => event.word === 'slot' && Number(event.detail['k']) === slot)
     const identity = leader === undefined ? undefined : identityOf(leader)
-    if (identity !== undefined) await io.transport.kill([identity], 'TERM', true)
+    // The slot itself, not its group: it ends its element; a late signal to the group would hit the next one.
+    if (identity !== undefined) await io.transport.kill([identity], 'TERM', false)
   }
 }
 
