@@ -38,7 +38,7 @@ ${CHILDREN}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${M
 }
 
 const CHILDREN = `
-_d_told=0 _d_peer='' _d_live='' _d_sentinel='' _d_fifo='' _d_ticker='' _d_lost='' _d_phase=setup
+_d_told=0 _d_peer='' _d_watcher='' _d_live='' _d_sentinel='' _d_fifo='' _d_ticker='' _d_lost='' _d_phase=setup
 _d_first_code='' _d_first_end='' _d_first_told=0
 
 # TERM, INT, the cancel mark: told to stop. The mark comes before the signals, see _d_signal_live.
@@ -106,8 +106,9 @@ _d_start_child() {
 
 # True while child $1 can still end by itself: its watcher tells of it, or, where that was killed, its process lives.
 _d_is_pending() {
-  eval "kill -0 "$_d_watcher_$1"" 2>/dev/null && return
-  _d_who "$1" && _d_is_same "$_d_found_pid" "$_d_found_start"
+  eval "_d_watcher=\\$_d_watcher_$1"
+  kill -0 "$_d_watcher" 2>/dev/null && return
+  _d_who "$1" && _d_is_same "$_d_found_pid" "$_d_found_start" && [ "$_d_state" != Z ]
 }
 
 # Status of child $1 of this phase in _d_code, once its watcher has written it. A watcher that was killed writes none: then

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseBell, parseIdentity } from '../../src/driver/protocol-reader.ts'
@@ -6,6 +6,9 @@ import { type Attempt, type AttemptOptions, shells, until, withAttempt } from '.
 
 /** Waits until the script of rank 0 has written that it is ready. */
 const ready = (attempt: Attempt, rank = 0): Promise<void> => until('the script', () => attempt.read(`logs/${rank}.out`).includes('ready'))
+
+/** The process that started this one. */
+const parentOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1])
 
 interface EndCase {
   readonly run: AttemptOptions['run']
@@ -202,6 +205,29 @@ describe.each(shells)('driver and node runner under %s', (_, shell) => {
       expect(attempt.events('job').find(({ word }) => word === 'rank_lost')?.detail).toEqual({ rank: '0', code: '137' })
       for (let rank = 1; rank < ranks; rank++) expect(attempt.record(rank)).toMatchObject({ told: 'peer' })
       await until('the end of the script', () => attempt.processes().length === 0)
+    })
+  })
+
+  test("kill -9 of the driver's watcher of a rank: its end is still seen, and the peers' too", async () => {
+    const run = 'echo ready; [ "$DROVER_NODE_RANK" = 1 ] || { while [ ! -e go ]; do sleep 0.02; done; exit 5; }; sleep 60'
+    await withAttempt({ shell, ranks: 2, run, graceSeconds: 1 }, async (attempt) => {
+      attempt.start()
+      for (const rank of [0, 1]) await ready(attempt, rank)
+      const runner = attempt.events(0).find(({ word }) => word === 'runner')?.detail.pid
+      const script = attempt.events(0).find(({ word }) => word === 'script')?.detail.pid
+      process.kill(parentOf(Number(runner)), 'SIGKILL')
+      writeFileSync(join(readlinkSync(`/proc/${script}/cwd`), 'go'), '')
+      expect(await attempt.end()).toBe(5)
+      expect(attempt.record(1)).toMatchObject({ told: 'peer' })
+    })
+  })
+
+  test('kill -9 of the driver of several ranks: nothing of it stays once they have ended', async () => {
+    await withAttempt({ shell, ranks: 2, run: 'echo ready; sleep 0.5' }, async (attempt) => {
+      attempt.start()
+      for (const rank of [0, 1]) await ready(attempt, rank)
+      process.kill(attempt.pid, 'SIGKILL')
+      await until('the end of all', () => attempt.processes().length === 0)
     })
   })
 
