@@ -9,7 +9,7 @@ import type { Drover, Job } from '../../src/jobs/drover.ts'
 import { connectDrover } from '../../src/server/client.ts'
 import { packageFacts } from '../../src/server/package-root.ts'
 import { resolveHome } from '../../src/targets/drover-home.ts'
-import type { Fixture, FixtureOptions } from '../../src/testing/index.ts'
+import { type Fixture, type FixtureOptions, until } from '../../src/testing/index.ts'
 
 /** The built command, as users run it. */
 export const DROVER_BIN = fileURLToPath(new URL('../../bin/drover.js', import.meta.url))
@@ -25,6 +25,8 @@ export class LocalHome implements Fixture {
   readonly environment: Record<string, string>
   #drover: Drover | undefined
   #supervisor: ChildProcess | undefined
+  /** A supervisor that a command of a test started first. */
+  #adopted: number | undefined
   #mounted = false
 
   constructor(options: FixtureOptions = {}, environment: Readonly<Record<string, string>> = {}) {
@@ -57,7 +59,7 @@ export class LocalHome implements Fixture {
   }
 
   get supervisorPid(): number {
-    const pid = this.#supervisor?.pid
+    const pid = this.#adopted ?? this.#supervisor?.pid
     if (pid === undefined) throw new Error('the supervisor has not been started')
     return pid
   }
@@ -79,10 +81,16 @@ export class LocalHome implements Fixture {
     this.#supervisor = child
     const ready = child.stdio[3] as Readable
     const [first] = (await Promise.race([once(ready, 'data'), once(ready, 'close')])) as [Buffer | undefined]
+    const drover = connectDrover(this.socketPath, { version: packageFacts().version })
     if (!first?.toString().includes('"ready":true')) {
+      if (first?.toString().includes('"conflict"')) {
+        this.#drover = drover
+        this.#adopted = (await drover.status()).pid
+        return this
+      }
       throw new Error(`the supervisor did not start: ${first ?? ''}\n${readFileSync(logPath, 'utf8')}`)
     }
-    this.#drover = connectDrover(this.socketPath, { version: packageFacts().version })
+    this.#drover = drover
     return this
   }
 
@@ -107,6 +115,13 @@ export class LocalHome implements Fixture {
   async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#supervisor
     await this.#drover?.close()
+    const adopted = this.#adopted
+    if (adopted !== undefined) {
+      this.#adopted = undefined
+      if (this.alive(adopted)) process.kill(adopted, signal)
+      await until('the supervisor to end', 10_000, () => !this.alive(adopted))
+      return
+    }
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     const gone = once(child, 'exit')
     child.kill(signal)
