@@ -1,14 +1,16 @@
-import { EventEmitter } from 'node:events'
 import type { JobChange, Store } from '../store/store.ts'
+
+/** Key of those who wait for any job. */
+const ANY = ''
 
 /**
  * Writes of one tick in one transaction: changes queued in the same turn of the event loop go to the store together,
- * and each caller learns whether its own was made. `changed` is emitted with the job ids once they are on disk.
+ * and each caller learns whether its own was made. Waiters of `nextChange` are woken once they are on disk.
  */
 export class ChangeWriter {
   readonly #store: Store
   readonly #guard: () => void
-  readonly #events = new EventEmitter<{ changed: [ReadonlySet<string>] }>().setMaxListeners(0)
+  readonly #waiters = new Map<string, Set<() => void>>()
   #waiting: { change: JobChange; resolve: (made: boolean) => void; reject: (error: unknown) => void }[] = []
   #flushing: Promise<void> | undefined
 
@@ -44,28 +46,37 @@ export class ChangeWriter {
 
   /** Tells listeners that these jobs have changed on disk. */
   announce(jobIds: readonly string[]): void {
-    if (jobIds.length > 0) this.#events.emit('changed', new Set(jobIds))
+    if (jobIds.length === 0) return
+    for (const name of [ANY, ...new Set(jobIds)]) for (const wake of [...(this.#waiters.get(name) ?? [])]) wake()
   }
 
-  /** Calls back after each batch that touched any job; returns the way to stop. */
-  onChange(listener: (jobIds: ReadonlySet<string>) => void): () => void {
-    this.#events.on('changed', listener)
-    return () => this.#events.off('changed', listener)
-  }
-
-  /** Resolves at the next batch, or rejects when aborted. */
-  async nextChange(signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const stop = this.onChange(() => resolve())
-    const abort = (): void => reject(signal.reason)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      await promise
-    } finally {
-      stop()
-      signal.removeEventListener('abort', abort)
+  /**
+   * Resolves at the next batch that touches one of the jobs (default: any), after `limitMs` at the latest, or when
+   * aborted: look again then. A waiter costs nothing while other jobs change.
+   */
+  nextChange(signal: AbortSignal, jobIds?: readonly string[], limitMs?: number): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    const names = jobIds ?? [ANY]
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let timer: NodeJS.Timeout | undefined
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      for (const name of names) {
+        const waiters = this.#waiters.get(name)
+        waiters?.delete(done)
+        if (waiters?.size === 0) this.#waiters.delete(name)
+      }
+      resolve()
     }
+    for (const name of names) {
+      const waiters = this.#waiters.get(name) ?? new Set()
+      waiters.add(done)
+      this.#waiters.set(name, waiters)
+    }
+    signal.addEventListener('abort', done, { once: true })
+    if (limitMs !== undefined) timer = setTimeout(done, limitMs)
+    return promise
   }
 
   /** Resolves when all that was queued is on disk. */

@@ -15,6 +15,7 @@ export function jobLogSource(
   writer: ChangeWriter,
   open: (target: string) => Promise<TargetRuntime>,
 ): LogSource {
+  let started = false
   return {
     async attempt(number): Promise<AttemptLogs | undefined> {
       const job = await store.job(jobId)
@@ -24,7 +25,9 @@ export function jobLogSource(
       // Not planned yet: nothing to read, and more will come unless the job has ended without a start.
       const target = await open(job.target)
       const ended = number < job.attempt || isSettled(job.state)
+      started = false
       if (plan === undefined) return { transport: target.transport, attemptDir: '', ranks: 0, hasSetup: false, ended }
+      started = true
       const base = { transport: target.transport, attemptDir: plan.attemptDir, ranks: plan.ranks.length, hasSetup: plan.hasSetup, ended }
       if (plan.elements.length === 0) return base
       const mine = new Set(plan.elements)
@@ -41,9 +44,9 @@ export function jobLogSource(
       const job = await store.job(jobId)
       return job === undefined || isSettled(job.state)
     },
-    async changed(signal) {
-      const either = AbortSignal.any([signal, AbortSignal.timeout(LOOK_AGAIN_MS)])
-      await writer.nextChange(either).catch(() => undefined)
+    changed(signal) {
+      // Before its start a job has no file that could grow: only a change of the job itself matters.
+      return writer.nextChange(signal, [jobId], started ? LOOK_AGAIN_MS : undefined)
     },
   }
 }

@@ -410,14 +410,14 @@ class JobSupervisor implements Supervisor {
     const { id } = await this.#row(selector)
     for (;;) {
       // Subscribed before reading, so that no change falls between.
-      const changed = this.#writer.nextChange(signal)
-      changed.catch(() => undefined)
+      const changed = this.#writer.nextChange(signal, [id])
       const row = await this.#store.job(id)
       if (row === undefined) throw new InputError('unknown_job', `job ${id} was removed`)
       const started = row.startedAt !== undefined || row.state === 'running' || row.state === 'finishing'
       const reached =
         isSettled(row.state) || (options.until === 'submitted' && row.nativeId !== undefined) || (options.until === 'started' && started)
       if (reached) return viewWhole(this.#store, row)
+      signal.throwIfAborted()
       await changed
     }
   }
@@ -429,8 +429,7 @@ class JobSupervisor implements Supervisor {
     const ids = query.jobs === undefined ? undefined : await Promise.all(query.jobs.map(async (selector) => (await this.#row(selector)).id))
     let after = query.after ?? (await this.#store.lastEventSeq())
     while (!signal.aborted) {
-      const changed = this.#writer.nextChange(signal)
-      changed.catch(() => undefined)
+      const changed = this.#writer.nextChange(signal, ids)
       const settled =
         ids !== undefined &&
         (await Promise.all(ids.map((id) => this.#store.job(id)))).every((row) => row === undefined || isSettled(row.state))
@@ -441,7 +440,7 @@ class JobSupervisor implements Supervisor {
       }
       if (rows.length > 0) continue
       if (settled) return
-      await changed.catch(() => undefined)
+      await changed
     }
   }
 
