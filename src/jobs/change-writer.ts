@@ -1,5 +1,10 @@
 import type { JobChange, Store } from '../store/store.ts'
 
+/** A wait for a change; its owner disposes it. */
+export interface ChangeWaiter extends Disposable {
+  readonly changed: Promise<void>
+}
+
 /** Key of those who wait for any job. */
 const ANY = ''
 
@@ -52,10 +57,10 @@ export class ChangeWriter {
 
   /**
    * Resolves at the next batch that touches one of the jobs (default: any), after `limitMs` at the latest, or when
-   * aborted: look again then. A waiter costs nothing while other jobs change.
+   * aborted: look again then. A waiter costs nothing while other jobs change; dispose it when it is not awaited.
    */
-  nextChange(signal: AbortSignal, jobIds?: readonly string[], limitMs?: number): Promise<void> {
-    if (signal.aborted) return Promise.resolve()
+  nextChange(signal: AbortSignal, jobIds?: readonly string[], limitMs?: number): ChangeWaiter {
+    if (signal.aborted) return { changed: Promise.resolve(), [Symbol.dispose]: () => undefined }
     const names = jobIds ?? [ANY]
     const { promise, resolve } = Promise.withResolvers<void>()
     let timer: NodeJS.Timeout | undefined
@@ -76,7 +81,7 @@ export class ChangeWriter {
     }
     signal.addEventListener('abort', done, { once: true })
     if (limitMs !== undefined) timer = setTimeout(done, limitMs)
-    return promise
+    return { changed: promise, [Symbol.dispose]: done }
   }
 
   /** Resolves when all that was queued is on disk. */

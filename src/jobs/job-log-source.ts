@@ -44,9 +44,10 @@ export function jobLogSource(
       const job = await store.job(jobId)
       return job === undefined || isSettled(job.state)
     },
-    changed(signal) {
+    async changed(signal) {
       // Before its start a job has no file that could grow: only a change of the job itself matters.
-      return writer.nextChange(signal, [jobId], started ? LOOK_AGAIN_MS : undefined)
+      using waiter = writer.nextChange(signal, [jobId], started ? LOOK_AGAIN_MS : undefined)
+      await waiter.changed
     },
   }
 }

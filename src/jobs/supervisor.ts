@@ -12,7 +12,7 @@ import { acquireLease, isStillMine, type Lease, releaseLease } from '../store/le
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import type { JobRow, Store } from '../store/store.ts'
 import { resolveHome } from '../targets/drover-home.ts'
-import { isEndState, isSettled, type State } from '../task/states.ts'
+import { isEndState, isSettled, STATES, type State } from '../task/states.ts'
 import type { TaskFile } from '../task/task-spec.ts'
 import { readAttemptPlan } from './attempt-plan.ts'
 import { ChangeWriter } from './change-writer.ts'
@@ -410,7 +410,7 @@ class JobSupervisor implements Supervisor {
     const { id } = await this.#row(selector)
     for (;;) {
       // Subscribed before reading, so that no change falls between.
-      const changed = this.#writer.nextChange(signal, [id])
+      using waiter = this.#writer.nextChange(signal, [id])
       const row = await this.#store.job(id)
       if (row === undefined) throw new InputError('unknown_job', `job ${id} was removed`)
       const started = row.startedAt !== undefined || row.state === 'running' || row.state === 'finishing'
@@ -418,7 +418,7 @@ class JobSupervisor implements Supervisor {
         isSettled(row.state) || (options.until === 'submitted' && row.nativeId !== undefined) || (options.until === 'started' && started)
       if (reached) return viewWhole(this.#store, row)
       signal.throwIfAborted()
-      await changed
+      await waiter.changed
     }
   }
 
@@ -428,19 +428,27 @@ class JobSupervisor implements Supervisor {
     const signal = AbortSignal.any([this.#stopping.signal, ...(query.signal ? [query.signal] : [])])
     const ids = query.jobs === undefined ? undefined : await Promise.all(query.jobs.map(async (selector) => (await this.#row(selector)).id))
     let after = query.after ?? (await this.#store.lastEventSeq())
+    const rows = await Promise.all((ids ?? []).map((id) => this.#store.job(id)))
+    // Settled before the cursor: no event will tell of it any more.
+    const open = new Set(rows.flatMap((row) => (row === undefined || isSettled(row.state) ? [] : [row.id])))
     while (!signal.aborted) {
-      const changed = this.#writer.nextChange(signal, ids)
-      const settled =
-        ids !== undefined &&
-        (await Promise.all(ids.map((id) => this.#store.job(id)))).every((row) => row === undefined || isSettled(row.state))
-      const rows = await this.#store.events({ after, limit: 500, ...(ids?.length === 1 && ids[0] !== undefined ? { jobId: ids[0] } : {}) })
-      for (const row of rows) {
-        after = row.seq
-        if (ids === undefined || ids.includes(row.jobId)) yield viewEvent(row)
+      using waiter = this.#writer.nextChange(signal, ids)
+      const found = await this.#store.events({ after, limit: 500, ...(ids?.length === 1 && ids[0] !== undefined ? { jobId: ids[0] } : {}) })
+      for (const event of found) {
+        after = event.seq
+        if (ids !== undefined && !ids.includes(event.jobId)) continue
+        const to = event.type === 'state' ? event.data.to : undefined
+        if (typeof to === 'string' && (STATES as readonly string[]).includes(to)) {
+          if (isSettled(to as State)) open.delete(event.jobId)
+          else if (ids !== undefined) open.add(event.jobId)
+        }
+        yield viewEvent(event)
       }
-      if (rows.length > 0) continue
-      if (settled) return
-      await changed
+      if (found.length > 0) continue
+      // A removed job leaves no event behind.
+      for (const id of open) if ((await this.#store.job(id)) === undefined) open.delete(id)
+      if (ids !== undefined && open.size === 0) return
+      await waiter.changed
     }
   }
 
