@@ -50,7 +50,8 @@ function runBlock(block: Block, cwd: string, environment: Record<string, string>
 describe.concurrent('documentation', { timeout: 120_000 }, () => {
   for (const page of pages) {
     const blocks = runnableBlocks(readFileSync(join(root, page), 'utf8'))
-    test.skipIf(blocks.length === 0)(`the examples of ${page} run`, async () => {
+    if (blocks.length === 0) continue
+    test(`the examples of ${page} run`, async () => {
       const home = new LocalHome()
       try {
         const { cwd, environment } = prepare(home)
