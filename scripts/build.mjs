@@ -1,6 +1,6 @@
 // Bundles the CLI, the library and the testing entry into dist/. `--types` also writes declarations.
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync, symlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -43,6 +43,11 @@ await build({
 })
 // One file, without chunks: `drover list` is called in loops.
 await build({ ...shared, entryPoints: { 'fast-list': 'src/cli/fast-list.ts' } })
+// `npx drover` in a checkout: npm links the commands of dependencies only, not the package's own.
+if (existsSync('node_modules/.bin')) {
+  rmSync('node_modules/.bin/drover', { force: true })
+  symlinkSync('../../bin/drover.js', 'node_modules/.bin/drover')
+}
 if (process.argv.includes('--types')) {
   const result = spawnSync(
     'npx',
