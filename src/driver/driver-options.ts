@@ -9,6 +9,8 @@ export interface DriverRank {
   readonly ip: string
   /** Absolute; entered before setup and run. */
   readonly workDir: string
+  /** Its own variables in setup and run, over those of the job. Default none. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** All that driver and node runner are made of. Plain data. */
@@ -43,8 +45,16 @@ export interface DriverOptions {
   readonly gpusPerNode?: number
   /** Runs node.sh. Default `['sh']`. */
   readonly interpreter?: readonly string[]
-  /** An array: `width` elements at one time. `size`: of the whole array, default the count of `elements`. */
-  readonly slots?: { readonly width: number; readonly elements: ElementSource; readonly size?: number }
+  /**
+   * An array: `width` elements at one time. `size`: of the whole array, default the count of `elements`. `env`: variables of
+   * the elements of slot k, over those of job and rank; default none.
+   */
+  readonly slots?: {
+    readonly width: number
+    readonly elements: ElementSource
+    readonly size?: number
+    readonly env?: readonly Readonly<Record<string, string>>[]
+  }
 }
 
 /** Throws InputError `invalid_argument` on what the line formats of the protocol cannot carry. */

@@ -87,9 +87,13 @@ export function phaseEnvironment(nodes: readonly { readonly ip: string }[], gpus
     : { SKYPILOT_NODE_IPS: ips, SKYPILOT_NUM_GPUS_PER_NODE: String(gpus) }
 }
 
-/** Variables of one rank; the node runner exports them, after those of the job. */
-export function rankEnvironment(rank: { readonly rank: number; readonly workDir: string }, phase: Phase): Readonly<Record<string, string>> {
+/** Variables of one rank; the node runner exports them, after those of the job. The rank's own `env` cannot change its identity. */
+export function rankEnvironment(
+  rank: { readonly rank: number; readonly workDir: string; readonly env?: Readonly<Record<string, string>> },
+  phase: Phase,
+): Readonly<Record<string, string>> {
   return {
+    ...rank.env,
     DROVER_NODE_RANK: String(rank.rank),
     DROVER_WORK_DIR: rank.workDir,
     [phase === 'setup' ? 'SKYPILOT_SETUP_NODE_RANK' : 'SKYPILOT_NODE_RANK']: String(rank.rank),

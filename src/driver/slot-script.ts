@@ -1,4 +1,5 @@
 import type { DriverOptions } from './driver-options.ts'
+import { shellAssignments } from './quote.ts'
 import { elementCommand } from './run-script.ts'
 
 /**
@@ -15,8 +16,15 @@ import { elementCommand } from './run-script.ts'
 export function compileSlot(options: DriverOptions, slots: NonNullable<DriverOptions['slots']>): string {
   const { elements } = slots
   const names = elements.kind === 'file' ? elements.names : ['DROVER_ARRAY_VALUE']
+  const env = (slots.env ?? []).flatMap((variables, slot) => (Object.keys(variables).length === 0 ? [] : [{ variables, slot }]))
   return `
 _d_count=${elements.count}
+# What differs by slot, exported after the environment of job and rank.
+_d_export_slot() {
+  case $1 in
+${env.map(({ variables, slot }) => `    ${slot}) ${shellAssignments(variables).trimEnd()} ;;\n`).join('')}    *) ;;
+  esac
+}
 _d_export_element() { export DROVER_ARRAY_INDEX SKYPILOT_JOB_RANK ${names.join(' ')}; }
 ${
   elements.kind === 'file'
@@ -123,6 +131,7 @@ _d_slot() {
   # shellcheck source=/dev/null
   [ -r "$_d_dir/env" ] && . "$_d_dir/env"
   _d_export 0 run
+  _d_export_slot "$_d_k"
   unset IFS
   DROVER_ARRAY_COUNT=$_d_array_size SKYPILOT_NUM_JOBS=$_d_array_size
   export DROVER_ARRAY_COUNT SKYPILOT_NUM_JOBS

@@ -2,6 +2,7 @@ import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { attemptPaths } from '../../src/driver/protocol.ts'
+import { parseSlotLines } from '../../src/driver/protocol-reader.ts'
 import { type Attempt, shells, until, withAttempt } from './attempt-fixture.ts'
 
 /** The pid of the slot that has claimed this position and has no result for it yet. */
@@ -104,6 +105,19 @@ describe.each(shells)('array slots under %s', (_, shell) => {
     await withAttempt({ shell, run: 'printf "%s/%s/%s" "$lr" "$seed" "$SKYPILOT_JOB_RANK"', array: matrix }, async (attempt) => {
       expect(await attempt.start().end()).toBe(0)
       expect([0, 2, 3, 5].map((position) => attempt.read(`logs/${position}.out`))).toEqual(['0.1/1/0', '0.1/3/2', 'a b/1/3', 'a b/3/5'])
+    })
+  })
+
+  test('the elements of a slot see its own variables, over those of the job', async () => {
+    const ownEnv = (slot: number) => ({ DEVICES: `it's ${slot}` })
+    const run = 'printf "%s/%s" "$DEVICES" "$OTHER"; sleep 0.05'
+    await withAttempt({ shell, run, env: { DEVICES: 'all', OTHER: 'o' }, ownEnv, array: count(8, 2) }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(0)
+      for (const slot of [0, 1]) {
+        const claims = parseSlotLines(attempt.read(attemptPaths.slot(slot))).lines.filter(({ kind }) => kind === 'claim')
+        expect(claims).not.toEqual([])
+        for (const { position } of claims) expect(attempt.read(`logs/${position}.out`)).toBe(`it's ${slot}/o`)
+      }
     })
   })
 

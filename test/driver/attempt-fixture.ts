@@ -31,6 +31,8 @@ export interface AttemptOptions {
   readonly setup?: string
   readonly ranks?: number
   readonly env?: Readonly<Record<string, string>>
+  /** Variables of rank n, or of slot n of an array. */
+  readonly ownEnv?: (at: number) => Readonly<Record<string, string>>
   readonly timeoutSeconds?: number
   readonly graceSeconds?: number
   readonly processGroups?: DriverOptions['processGroups']
@@ -62,11 +64,13 @@ export class Attempt {
       node: `node${rank}`,
       ip: `10.0.0.${rank}`,
       workDir: this.work,
+      ...(options.ownEnv && !options.array ? { env: options.ownEnv(rank) } : {}),
     }))
     const run =
       typeof options.run === 'string' ? ({ kind: 'script', text: options.run } as const) : ({ kind: 'argv', argv: options.run } as const)
     const array = options.array
     const elements = array && compileElements({ elements: array, size: array.size }, array.positions)
+    const { ownEnv } = options
     const driver: DriverOptions = {
       jobId: 'j1',
       attempt: 1,
@@ -81,7 +85,16 @@ export class Attempt {
       interpreter: options.shell,
       ...(options.resetSignals ? { resetSignals: true } : {}),
       ...(options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds }),
-      ...(array && elements ? { slots: { width: array.width, elements: elements.source, size: array.size } } : {}),
+      ...(array && elements
+        ? {
+            slots: {
+              width: array.width,
+              elements: elements.source,
+              size: array.size,
+              ...(ownEnv ? { env: Array.from({ length: array.width }, (_, slot) => ownEnv(slot)) } : {}),
+            },
+          }
+        : {}),
     }
     const write = (path: string, text: string): void => writeFileSync(join(this.dir, path), text, { mode: 0o700 })
     write(attemptPaths.driver, compileDriver(driver))

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { attemptPaths } from '../../src/driver/protocol.ts'
 import { parseBell, parseIdentity } from '../../src/driver/protocol-reader.ts'
 import { type Attempt, type AttemptOptions, shells, until, withAttempt } from './attempt-fixture.ts'
 
@@ -308,6 +309,17 @@ describe.each(shells)('driver and node runner under %s', (_, shell) => {
     })
     await withAttempt({ ...options, run: 'exit 3' }, async (attempt) => {
       expect(await attempt.start().end()).toBe(3)
+    })
+  })
+
+  test('a rank sees its own variables in both phases, over those of the job', async () => {
+    const say = 'printf "%s " "$DEVICES" "$OTHER"'
+    const ownEnv = (rank: number) => ({ DEVICES: `${rank * 2},${rank * 2 + 1}` })
+    await withAttempt({ shell, ranks: 2, setup: say, run: say, env: { DEVICES: 'all', OTHER: 'o' }, ownEnv }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(0)
+      for (const [rank, said] of ['0,1 o ', '2,3 o '].entries()) {
+        expect([attempt.read(attemptPaths.setupLog(rank)), attempt.read(attemptPaths.stdout(rank))]).toEqual([said, said])
+      }
     })
   })
 

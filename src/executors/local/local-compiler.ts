@@ -8,19 +8,18 @@ import type { KeyOutcome, Plan, PlannedFile, ResolvedTask, SiteFacts } from '../
 
 /** The local executor's own part of a plan. */
 export interface LocalRefs {
-  /** Device indices given to the job, by rank. */
+  /** Device indices given to the job, by rank; for an array by slot. */
   readonly gpus: readonly (readonly number[])[]
 }
 
 const LOOPBACK = '127.0.0.1'
+const CUDA_DEVICES = 'CUDA_VISIBLE_DEVICES'
 
-/** Shares the assigned devices out to the ranks; with fewer than asked (a clamped demand) the ranks share them. */
-function devicesByRank(task: ResolvedTask, assigned: readonly number[]): readonly (readonly number[])[] {
-  const per = task.perNode.gpus
-  return Array.from({ length: task.numNodes }, (_, rank) => {
-    const own = assigned.slice(rank * per, (rank + 1) * per)
-    return own.length === per ? own : assigned.slice(0, per)
-  })
+/** Deals `per` of the assigned devices to each of `count` ranks or slots; where they are too few (a clamped demand), in turn. */
+function dealDevices(assigned: readonly number[], per: number, count: number): readonly (readonly number[])[] {
+  return Array.from({ length: count }, (_, at) =>
+    Array.from({ length: Math.min(per, assigned.length) }, (_, each) => assigned[(at * per + each) % assigned.length] ?? 0),
+  )
 }
 
 function directories(task: ResolvedTask, workDirs: readonly string[]): readonly string[] {
@@ -110,14 +109,21 @@ export function compileLocal(
   const elements = task.array ? compileElements(task.array, task.array.positions) : undefined
   const positions = task.array ? (task.array.positions ?? Array.from({ length: task.array.size }, (_, position) => position)) : []
   const width = task.array ? Math.max(1, Math.min(task.array.width, positions.length)) : 1
-  const gpus = devicesByRank(task, as.assignedGpus ?? [])
+  const gpus = dealDevices(as.assignedGpus ?? [], task.perNode.gpus, task.array ? width : task.numNodes)
+  // Devices that the target's options keep from jobs are hidden as well.
+  const hasDevices = site.gpus.length > 0 || site.tools['nvidia-smi'] !== undefined
+  // The user's own value holds for all ranks; it is in the job's environment, which a rank's would override.
+  const ownDevices = CUDA_DEVICES in task.envs || task.secretNames.includes(CUDA_DEVICES)
+  const devicesOf = (at: number): Readonly<Record<string, string>> =>
+    ownDevices || !hasDevices ? {} : { [CUDA_DEVICES]: (gpus[at] ?? []).join(',') }
   const shell = site.tools['bash'] === undefined ? 'sh' : 'bash'
   const driver: DriverOptions = {
     jobId: as.jobId,
     attempt: as.attempt,
     attemptDir,
     bellPath: `${site.root}/${BELL}`,
-    ranks,
+    // Setup of an array sees the devices of its first slot: as many as the variables of a node promise.
+    ranks: ranks.map((rank) => ({ ...rank, env: devicesOf(rank.rank) })),
     hasSetup: task.setup !== undefined,
     run: task.run,
     shell,
@@ -125,10 +131,18 @@ export function compileLocal(
     graceSeconds: task.graceMs / 1000,
     processGroups: site.processGroups,
     gpusPerNode: task.perNode.gpus,
-    ...(elements ? { slots: { width, elements: elements.source, size: task.array?.size ?? positions.length } } : {}),
+    ...(elements
+      ? {
+          slots: {
+            width,
+            elements: elements.source,
+            size: task.array?.size ?? positions.length,
+            env: Array.from({ length: width }, (_, slot) => devicesOf(slot)),
+          },
+        }
+      : {}),
   }
   const script = (path: string, content: string): PlannedFile => ({ path, mode: 0o700, content })
-  const visible = gpus[0]
   const env = {
     ...jobEnvironment({
       jobId: as.jobId,
@@ -146,7 +160,8 @@ export function compileLocal(
       upstreams: task.upstreams,
     }),
     ...(task.array ? { SKYPILOT_NUM_JOBS: String(task.array.size) } : {}),
-    ...(site.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: (visible ?? []).join(',') } : {}),
+    // nvidia-smi counts in the order of the bus, CUDA by default from the fastest device on.
+    ...(hasDevices ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } : {}),
     ...task.envs,
   }
   const nodes = task.array ? 1 : task.numNodes
