@@ -2,7 +2,9 @@ import type { Logger } from '../executors/executor.ts'
 import type { Store } from '../store/store.ts'
 import type { State } from '../task/states.ts'
 import type { ChangeWriter } from './change-writer.ts'
+import type { JobGraph } from './job-graph.ts'
 import type { SecretFiles } from './secret-files.ts'
+import type { TargetSet } from './target-set.ts'
 
 /** What the parts of one supervisor share. */
 export interface JobContext {
@@ -13,6 +15,14 @@ export interface JobContext {
   /** Aborted when the supervisor stops. */
   readonly signal: AbortSignal
   now(): number
+  /** Hands a promise to the supervisor, which awaits it before it stops. */
+  own(promise: Promise<unknown>): void
   /** Told once per job when it has reached an end state or `lost`, after it is on disk. */
   settled(jobId: string, state: State): void
+}
+
+/** What a call on jobs acts through. */
+export interface JobControl extends JobContext {
+  readonly targets: TargetSet
+  readonly graph: JobGraph
 }

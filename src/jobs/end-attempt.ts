@@ -1,0 +1,148 @@
+import type { ResolvedTask } from '../executors/executor.ts'
+import type { ElementRow, JobChange, JobRow } from '../store/store.ts'
+import type { Cause, State } from '../task/states.ts'
+import type { AttemptWorld } from './attempt-world.ts'
+import { jobExit } from './exit-code.ts'
+import type { JobContext } from './job-context.ts'
+import { notifyClient } from './notify.ts'
+import { decideArrayRetry, decideRetry, type RetryDecision } from './retry-policy.ts'
+
+/** How an attempt ended. */
+export interface AttemptEnd {
+  /** As it was read when the end was decided. */
+  readonly job: JobRow
+  /** The state it leaves; somebody else's change meanwhile makes the end void. */
+  readonly from: State
+  /** An end state, or `lost`. */
+  readonly state: State
+  readonly cause: Cause | undefined
+  /** Proof and what was learned with it. */
+  readonly change?: Partial<JobChange> | undefined
+  /** Default: what the state and the cause say. */
+  readonly exitCode?: number | undefined
+}
+
+/** Writes an end (or `lost`), or the retry that follows it; then frees what the attempt held. */
+export async function endAttempt(end: AttemptEnd, world: AttemptWorld): Promise<void> {
+  const { context } = world
+  const jobId = end.job.id
+  const full = await context.store.job(jobId)
+  const task = full?.task === undefined ? undefined : (JSON.parse(full.task) as ResolvedTask)
+  const retry = await decide(end, task, full?.cancelRequestedAt !== undefined, context)
+  if (!(await context.writer.apply(retry.retry ? retryChange(end, retry, task, context.now()) : endChange(end, context.now())))) {
+    // Somebody else moved the job meanwhile (a person settled it, a retry): look again at what holds.
+    world.wake(jobId)
+    return
+  }
+  if (end.state === 'lost') {
+    // Still asked for, ever more rarely; it holds no capacity.
+    const active = world.active.get(jobId)
+    if (active !== undefined) active.state = 'lost'
+    world.capacity.release(jobId)
+    world.pump()
+    context.settled(jobId, end.state)
+    return
+  }
+  world.drop(jobId)
+  if (retry.retry) {
+    const next = await context.store.job(jobId)
+    if (next?.task !== undefined) world.enqueue(next, JSON.parse(next.task) as ResolvedTask)
+    return
+  }
+  if (task !== undefined && task.secretNames.length > 0) context.secrets.remove(jobId)
+  context.settled(jobId, end.state)
+  if (task?.notify.onEnd !== undefined) world.work.own(notifyClient(task, jobId, 'end', context))
+}
+
+function endChange({ job, from, state, cause, change = {}, exitCode = jobExit(state, cause)?.code }: AttemptEnd, now: number): JobChange {
+  const { proof, others, attemptPatch, endedAt } = partsOf({ job, from, state, cause, change, exitCode }, now)
+  return {
+    ...change,
+    jobId: job.id,
+    at: now,
+    from,
+    attempt: job.attempt,
+    to: state,
+    patch: { ...change.patch, cause: cause ?? null, exitCode: exitCode ?? null, endedAt },
+    attemptPatch,
+    events: [...others, { type: 'state', data: { from, ...proof, to: state, cause: cause ?? null } }],
+  }
+}
+
+function retryChange(
+  end: AttemptEnd,
+  { positions, notBeforeDelayMs, why }: DecidedRetry,
+  task: ResolvedTask | undefined,
+  now: number,
+): JobChange {
+  const { job, from, state, cause, change = {} } = end
+  const { proof, others, attemptPatch } = partsOf({ exitCode: jobExit(state, cause)?.code, ...end }, now)
+  return {
+    ...change,
+    jobId: job.id,
+    at: now,
+    from,
+    attempt: job.attempt,
+    to: 'queued',
+    newAttempt: { number: job.attempt + 1 },
+    patch: {
+      nativeId: null,
+      nativeWord: null,
+      notBefore: now + notBeforeDelayMs,
+      ...(task?.array && positions.length > 0 ? { task: JSON.stringify({ ...task, array: { ...task.array, positions } }) } : {}),
+    },
+    attemptPatch,
+    events: [
+      ...others,
+      { type: 'attempt_ended', data: { ...proof, state, cause: cause ?? null } },
+      {
+        type: 'retry',
+        data: {
+          why,
+          after_ms: notBeforeDelayMs,
+          next_attempt: job.attempt + 1,
+          ...(positions.length > 0 ? { elements: positions.length } : {}),
+        },
+      },
+    ],
+  }
+}
+
+/** What the record of an end and of an attempt that is tried again have in common. */
+function partsOf({ state, cause, change = {}, exitCode }: AttemptEnd, now: number) {
+  const endedAt = change.patch?.endedAt ?? now
+  const events = change.events ?? []
+  return {
+    endedAt,
+    proof: events.find((event) => event.type === 'state')?.data ?? {},
+    others: events.filter((event) => event.type !== 'state'),
+    attemptPatch: {
+      state,
+      endedAt,
+      ...(cause === undefined ? {} : { cause }),
+      ...(exitCode === undefined ? {} : { exitCode }),
+      ...change.attemptPatch,
+    },
+  }
+}
+
+/** With the elements that are run again; none: the whole attempt. */
+type DecidedRetry = RetryDecision & { readonly positions: readonly number[] }
+
+async function decide(
+  { job, state, cause, change }: AttemptEnd,
+  task: ResolvedTask | undefined,
+  cancelRequested: boolean,
+  { store }: JobContext,
+): Promise<DecidedRetry> {
+  if (task === undefined || state !== 'failed' || cause === undefined) return { retry: false, notBeforeDelayMs: 0, why: '', positions: [] }
+  if (task.array) {
+    const fresh: readonly ElementRow[] = change?.elements ?? []
+    const positions = new Set(fresh.map((row) => row.position))
+    const stored = await store.elements(job.id, ['failed'])
+    const failed = [...stored.filter((row) => !positions.has(row.position)), ...fresh.filter((row) => row.state === 'failed')]
+    if (failed.length > 0) return decideArrayRetry(task.retries, cause, failed, job.attempt, cancelRequested)
+  }
+  // No array, or one of which no element began: the whole attempt is tried again.
+  return { ...decideRetry(task.retries, cause, job.attempt, cancelRequested), positions: [] }
+}

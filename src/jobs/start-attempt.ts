@@ -1,0 +1,125 @@
+import { DroverError, toErrorJson } from '../errors.ts'
+import type { ResolvedTask } from '../executors/executor.ts'
+import type { JobRow } from '../store/store.ts'
+import { type Cause, isSettled, type State } from '../task/states.ts'
+import { type ActiveAttempt, createActiveAttempt, refOf } from './active-attempt.ts'
+import { attemptPlan } from './attempt-plan.ts'
+import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
+import { endAttempt } from './end-attempt.ts'
+import { stageAttempt } from './stage-attempt.ts'
+
+/** A submit whose answer was lost is repeated after this long, then more patiently. */
+const IN_DOUBT_MS = 1_000
+const STILL_IN_DOUBT_MS = 5_000
+
+/** What was chosen for a job to start with. */
+export interface ChosenStart {
+  readonly id: string
+  /** Device indices. */
+  readonly gpus: readonly number[]
+  /** Slots of an array. */
+  readonly width: number
+}
+
+/** Plans, stages and submits the next attempt of a job; any failure of it ends in the store. */
+export async function startAttempt({ id: jobId, gpus, width }: ChosenStart, world: AttemptWorld): Promise<void> {
+  const { context, executor, transport, site } = world
+  const { store, secrets } = context
+  const job = await store.job(jobId)
+  if (job === undefined || (job.state !== 'queued' && job.state !== 'created') || job.task === undefined) {
+    world.capacity.release(jobId)
+    world.pump()
+    return
+  }
+  const stored = JSON.parse(job.task) as ResolvedTask
+  const task: ResolvedTask = stored.array ? { ...stored, array: { ...stored.array, width } } : stored
+  let from: State = job.state
+  try {
+    const values = task.secretNames.length === 0 ? {} : secrets.read(jobId)
+    if (values === undefined)
+      throw new DroverError('missing_secret', `the secrets of job ${jobId} are no longer there`, {
+        level: 'staging',
+        hint: `Give them again: drover retry ${jobId} --secret NAME`,
+      })
+    const plan = executor.plan(task, site, { jobId, attempt: job.attempt, assignedGpus: gpus })
+    if (task.code?.kind === 'bundle' || task.mounts.length > 0) {
+      if (!(await moveJob(job, from, 'staging', {}, context))) return world.drop(jobId)
+      from = 'staging'
+    }
+    await stageAttempt(plan, values, transport, site.root)
+    const kept = attemptPlan(plan, task, gpus)
+    const change = { attemptPatch: { plan: JSON.stringify(kept), directory: plan.attemptDir } }
+    if (!(await moveJob(job, from, 'submitting', change, context))) return world.drop(jobId)
+    // From here on the attempt's own env file has them; only a further attempt would need them again.
+    if (job.attempt > task.retries.max) secrets.remove(jobId)
+    const active = createActiveAttempt({
+      job,
+      number: job.attempt,
+      plan: kept,
+      task,
+      state: 'submitting',
+      proofGraceMs: world.proofGraceMs,
+      otherElements: await otherElements(store, jobId, job.attempt, kept.elements),
+    })
+    world.watch(active)
+    const nativeId = await executor.submit(plan, world.io)
+    await noteNativeId(active, nativeId, world)
+    // A cancel that came before the native id was known has only left its mark.
+    const current = await store.job(jobId)
+    if (current?.cancelRequestedAt !== undefined) await executor.cancel([refOf(active)], world.io)
+  } catch (error) {
+    if (!context.signal.aborted) await startFailed(job, from, error, world)
+  }
+}
+
+/** A start that broke before anything ran: `staging`, or in doubt when the submit itself had no answer. */
+async function startFailed(job: JobRow, from: State, error: unknown, world: AttemptWorld): Promise<void> {
+  const problem = toErrorJson(error)
+  const active = world.active.get(job.id)
+  if (active !== undefined && problem.level === 'transport') {
+    // In doubt: the poll adopts what is there, and submit is repeated; one claim lets one instance run.
+    world.context.log.warn(`job ${job.id}: submit in doubt: ${problem.message}`)
+    world.work.after(IN_DOUBT_MS, () => resubmit(active, world))
+    return
+  }
+  const cause: Cause = { kind: active === undefined ? 'staging' : 'rejected', message: problem.message }
+  await endAttempt(
+    {
+      job,
+      from: active === undefined ? from : 'submitting',
+      state: 'failed',
+      cause,
+      change: { events: [{ type: 'error', data: { ...problem } }] },
+    },
+    world,
+  )
+}
+
+/** Submits an attempt in doubt again, until there is an answer or the job has ended. Idempotent on the target. */
+export async function resubmit(active: ActiveAttempt, world: AttemptWorld): Promise<void> {
+  const { context, executor, site } = world
+  if (world.active.get(active.jobId) !== active || active.nativeId !== undefined) return
+  const job = await context.store.job(active.jobId)
+  if (job === undefined || isSettled(job.state)) return
+  try {
+    const plan = executor.plan(active.task, site, { jobId: active.jobId, attempt: active.number, assignedGpus: active.plan.gpus })
+    await noteNativeId(active, await executor.submit(plan, world.io), world)
+  } catch (error) {
+    if (context.signal.aborted) return
+    context.log.warn(`job ${active.jobId}: submit still in doubt: ${toErrorJson(error).message}`)
+    world.work.after(STILL_IN_DOUBT_MS, () => resubmit(active, world))
+  }
+}
+
+async function noteNativeId(active: ActiveAttempt, nativeId: string, { context, wake }: AttemptWorld): Promise<void> {
+  active.nativeId = nativeId
+  await context.writer.apply({
+    jobId: active.jobId,
+    at: context.now(),
+    attempt: active.number,
+    patch: { nativeId },
+    attemptPatch: { nativeId },
+    events: [{ type: 'submitted', data: { native_id: nativeId } }],
+  })
+  wake(active.jobId)
+}

@@ -1,0 +1,31 @@
+import type { TaskFile } from '../task/task-spec.ts'
+import type { SubmitOptions } from './drover.ts'
+import type { JobControl } from './job-context.ts'
+import { prepareSubmission } from './submission.ts'
+
+/** Records the jobs of a file, all or none, and sets them going; returns their ids. A known `key` gives the jobs it made. */
+export async function submitJobs(file: TaskFile, options: SubmitOptions, control: JobControl): Promise<readonly string[]> {
+  const { store, writer, targets, graph, secrets } = control
+  const submissions = await prepareSubmission(file, {
+    target: (name) => targets.open(name),
+    others: (except) => targets.capabilities(except),
+    findJob: async (selector) => (await store.job(selector))?.id,
+    clientDirectory: options.clientDirectory,
+    now: () => control.now(),
+  })
+  const jobs = submissions.map((submission) => submission.job)
+  // Secrets first: a job on record is never without them.
+  for (const { job, secrets: values } of submissions) if (Object.keys(values).length > 0) secrets.write(job.id, values)
+  const { created, ids } = await store.createJobs(jobs, options.key)
+  if (!created) {
+    for (const job of jobs) secrets.remove(job.id)
+    return ids
+  }
+  writer.announce(ids)
+  const events = [{ type: 'state', data: { from: 'created', to: 'queued' } }]
+  await Promise.all(
+    jobs.map((job) => writer.apply({ jobId: job.id, at: job.createdAt, from: 'created', attempt: 1, to: 'queued', events })),
+  )
+  await graph.add(jobs)
+  return ids
+}
