@@ -1,4 +1,4 @@
-import type { Cli, CliHost } from '../../src/cli/cli.ts'
+import type { CliHost } from '../../src/cli/cli.ts'
 import { runCli } from '../../src/cli/main.ts'
 import type { Output } from '../../src/cli/output/output-stream.ts'
 import type { Drover } from '../../src/jobs/drover.ts'
@@ -42,5 +42,3 @@ export async function runFakeCli(drover: Drover, argv: readonly string[], part: 
   const code = await runCli(argv, host)
   return { code, stdout: stdout.text(), stderr: stderr.text() }
 }
-
-export type { Cli }
