@@ -25,6 +25,8 @@ const shared = {
   outdir: 'dist',
   bundle: true,
   minify: true,
+  // A stack trace prints the whole line it points at.
+  lineLimit: 160,
   keepNames: true,
   platform: 'node',
   format: 'esm',

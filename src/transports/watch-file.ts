@@ -16,12 +16,18 @@ export function watchFile(path: string, onChange: () => void, signal: AbortSigna
   let watcher: FSWatcher | undefined
   let poller: NodeJS.Timeout | undefined
   let call: NodeJS.Timeout | undefined
+  let calledAt = Number.NEGATIVE_INFINITY
 
+  // The first of a burst is told at once, what follows it soon after together.
   const changed = (): void => {
-    call ??= setTimeout(() => {
-      call = undefined
-      onChange()
-    }, COALESCE_MS)
+    call ??= setTimeout(
+      () => {
+        call = undefined
+        calledAt = performance.now()
+        onChange()
+      },
+      Math.max(0, calledAt + COALESCE_MS - performance.now()),
+    )
   }
   const stop = (): void => {
     watcher?.close()
