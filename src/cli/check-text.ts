@@ -11,7 +11,7 @@ export async function printChecks(cli: Cli, lines: readonly CheckLine[]): Promis
     text: () =>
       lines
         .map((line) => {
-          const mark = line.ok ? cli.style.good('ok  ') : cli.style.bad('FAIL')
+          const mark = !line.ok ? cli.style.bad('FAIL') : line.warning ? cli.style.bad('warn') : cli.style.good('ok  ')
           const fix = line.fix === null || line.ok ? '' : `      ${' '.repeat(width)}  ${printable(line.fix)}\n`
           return `${mark}  ${line.check.padEnd(width)}  ${printable(line.detail)}\n${fix}`
         })

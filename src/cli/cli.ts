@@ -1,4 +1,4 @@
-import type { Drover } from '../jobs/drover.ts'
+import type { ClientOptions, Drover } from '../jobs/drover.ts'
 import { compileJson } from './output/json.ts'
 import type { Output } from './output/output-stream.ts'
 import { compileQuiet } from './output/quiet.ts'
@@ -57,6 +57,11 @@ export class Cli {
   async close(): Promise<void> {
     const drover = await this.#drover?.catch(() => undefined)
     await drover?.close()
+  }
+
+  /** Whose project file counts. */
+  get client(): ClientOptions {
+    return { clientDirectory: this.host.directory }
   }
 
   /** Prints a result in the form that was asked for. */

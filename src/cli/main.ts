@@ -50,7 +50,7 @@ async function withNearestName(cli: Cli, error: DroverError): Promise<DroverErro
     const names =
       error.code === 'unknown_job'
         ? (await drover.list({ limit: 200 })).flatMap((job) => [job.id, job.name])
-        : (await drover.targets()).map((target) => target.name)
+        : (await drover.targets(cli.client)).map((target) => target.name)
     const { nearestName } = await import('../task/nearest-name.ts')
     const near = nearestName(wanted, new Set(names))
     const hint =

@@ -2,6 +2,9 @@ import { InputError } from '../errors.ts'
 import type { RunSpec } from '../task/task-spec.ts'
 import { quoteArgv, quoteShell } from './quote.ts'
 
+/** What to run, with what comes before it in the same shell: compiled lines of a target's prologue. */
+export type PreparedRun = RunSpec & { readonly before?: string }
+
 /** A script of one command with a path and words that no shell would read otherwise. */
 const SIMPLE_COMMAND = /^\/[A-Za-z0-9_./+-]+(?: +[A-Za-z0-9_./+:=,@%-]+)*$/
 
@@ -34,9 +37,14 @@ function checkedScript(text: string, key: string): string {
 /**
  * Shell words that start a script of the attempt, `"$_d_dir"/run.sh` being its path: a script with a `#!` line is executed
  * itself, another is read by `shell`, one command by `sh`. In the script `$0` is the path of run.sh, `$$` the leader of its
- * process group, stdin /dev/null.
+ * process group, stdin /dev/null. After a prologue the script is read by the prologue's own shell (`. run.sh`, `$0` and `$$`
+ * as before), and one with a `#!` line is executed by it.
  */
-export function runCommand(run: RunSpec, shell: string): string {
+export function runCommand(run: PreparedRun, shell: string): string {
+  if (run.before !== undefined) {
+    const last = run.kind === 'script' && run.text.startsWith('#!') ? 'exec "$0"' : '. "$0"'
+    return `${quoteShell(shell)} -c ${quoteShell(run.before + last)} "$_d_dir/run.sh"`
+  }
   if (run.kind === 'argv') return 'sh "$_d_dir/run.sh"'
   return scriptCommand(run.text, shell, 'run.sh')
 }
@@ -49,9 +57,10 @@ export function scriptCommand(text: string | undefined, shell: string, file: str
 /**
  * Shell words of an array element. One command, or a script that is one simple command with a path, is executed without a
  * shell of its own; there `$0` and `$$` are the program's. Any other: as `runCommand`, `$$` is then the element's process,
- * its group the slot's.
+ * its group the slot's. After a prologue always as `runCommand`: each element runs the prologue.
  */
-export function elementCommand(run: RunSpec, shell: string): string {
+export function elementCommand(run: PreparedRun, shell: string): string {
+  if (run.before !== undefined) return runCommand(run, shell)
   if (run.kind === 'argv') return quoteArgv(run.argv)
   const text = run.text.trim()
   return SIMPLE_COMMAND.test(text) ? quoteArgv(text.split(/ +/)) : runCommand(run, shell)

@@ -1,6 +1,8 @@
+import type { PreparedRun } from '../driver/run-script.ts'
 import type { SiteFacts } from '../targets/site-facts.ts'
+import type { Target } from '../targets/target.ts'
 import type { State } from '../task/states.ts'
-import type { ArraySpec, NotifySpec, RetriesSpec, RunSpec, TaskSpec } from '../task/task-spec.ts'
+import type { ArraySpec, NotifySpec, RetriesSpec, TaskSpec } from '../task/task-spec.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { Capabilities } from './capabilities.ts'
 
@@ -8,14 +10,17 @@ import type { Capabilities } from './capabilities.ts'
 export interface ResolvedTask {
   readonly name: string
   readonly target: string
+  /** The target as it was configured at submission: where the job is, whatever the files say since. Absent in older stores. */
+  readonly definition?: Target
   readonly numNodes: number
   /** Per node. `gpus` are whole devices (a fraction is rounded up). */
   readonly perNode: { readonly cpus: number; readonly memoryBytes?: number; readonly gpus: number; readonly gpuType?: string }
   readonly priority: number
   readonly envs: Readonly<Record<string, string>>
   readonly secretNames: readonly string[]
+  /** With the target's prologue before it. */
   readonly setup?: string
-  readonly run: RunSpec
+  readonly run: PreparedRun
   /** Undefined: an empty directory of the job's own. */
   readonly code?: { readonly kind: 'link'; readonly path: string } | { readonly kind: 'bundle'; readonly hash: string }
   /** Local files placed before setup: absolute or `~/` destination → bundle path or absolute source. */
@@ -33,6 +38,10 @@ export interface ResolvedTask {
   readonly upstreams: Readonly<Record<string, string>>
   /** Directory of the client that submitted, absolute; collected files go below it. */
   readonly clientDirectory?: string
+  /** `autostop`: how long a supervisor without work stays after this job, ms. */
+  readonly idleStopMs?: number
+  /** Of a parallel group: cancelled `delayMs` after all of these jobs (ids of its primary tasks) have ended. */
+  readonly companionOf?: { readonly jobs: readonly string[]; readonly delayMs: number }
   readonly spec: TaskSpec
 }
 

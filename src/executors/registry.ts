@@ -1,5 +1,6 @@
 import { DroverError } from '../errors.ts'
-import type { Target } from '../targets/load-targets.ts'
+import type { TargetKinds } from '../targets/parse-config.ts'
+import type { Target } from '../targets/target.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Executor, Logger, SiteFacts } from './executor.ts'
@@ -28,6 +29,8 @@ export interface ExecutorKind {
   readonly capabilities: Capabilities
   /** Names of the options a target of this kind may have in a configuration file. */
   readonly optionNames: readonly string[]
+  /** What an option takes, when this value is none; undefined for a value that may be used. The file's place is added by who reads it. */
+  readonly refuseOption?: (name: string, value: unknown) => string | undefined
   connect(target: Target, world: ConnectWorld): Promise<Connection>
 }
 
@@ -38,9 +41,9 @@ export function executorKinds(): readonly string[] {
   return kinds.map((kind) => kind.kind)
 }
 
-/** Option names by kind, for reading configuration files. */
-export function executorOptionNames(): Readonly<Record<string, readonly string[]>> {
-  return Object.fromEntries(kinds.map((kind) => [kind.kind, kind.optionNames]))
+/** All kinds with their options, for reading configuration files. */
+export function executorTargetKinds(): TargetKinds {
+  return Object.fromEntries(kinds.map((kind) => [kind.kind, kind]))
 }
 
 /** Throws `unknown_target` for a kind that is not there. */

@@ -1,4 +1,6 @@
+import { compilePrologue, prependPrologue } from '../driver/prologue.ts'
 import { InputError } from '../errors.ts'
+import type { Target } from '../targets/target.ts'
 import type { ResourceCandidate, TaskSpec } from '../task/task-spec.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { ResolvedTask, SiteFacts } from './executor.ts'
@@ -9,6 +11,8 @@ export interface ResolveContext {
   readonly kind: string
   readonly capabilities: Capabilities
   readonly site: SiteFacts
+  /** Kept with the job; its prologue runs before setup and run. */
+  readonly definition?: Target
   /** Other configured targets, for naming those that could honour a refused key. */
   readonly others: readonly { readonly name: string; readonly capabilities: Capabilities }[]
   /** Where the bundler put the code; absent: an empty directory. */
@@ -52,7 +56,7 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
   if (slots && cpus > site.cpus) {
     return {
       perNode: empty,
-      problem: { key: 'resources.cpus', why: `it asks for ${cpus} cores per node and this machine has ${site.cpus}` },
+      problem: { key: 'resources.cpus', why: `it asks for ${cpus} cores per node and the target gives ${site.cpus}` },
     }
   }
   if (slots && memoryBytes !== undefined && memoryBytes > site.memoryBytes) {
@@ -61,7 +65,7 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
       perNode: empty,
       problem: {
         key: 'resources.memory',
-        why: `it asks for ${gigabytes(memoryBytes)} per node and this machine has ${gigabytes(site.memoryBytes)}`,
+        why: `it asks for ${gigabytes(memoryBytes)} per node and the target gives ${gigabytes(site.memoryBytes)}`,
       },
     }
   }
@@ -82,7 +86,7 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
   }
   const asked = candidate.accelerators.map((choice) => `${choice.type}:${choice.count}`).join(' or ')
   const has = site.gpus.length === 0 ? 'no GPU' : site.gpus.map((gpu) => gpu.name).join(', ')
-  return { perNode: empty, problem: { key: 'resources.accelerators', why: `it asks for ${asked} and this machine has ${has}` } }
+  return { perNode: empty, problem: { key: 'resources.accelerators', why: `it asks for ${asked} and the target gives ${has}` } }
 }
 
 /** Picks the first resource candidate that the target can give, and refuses with the first one's reason when none fits. */
@@ -131,16 +135,20 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
   const width = spec.array
     ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? Math.floor(site.cpus / Math.max(perNode.cpus, 0.001))))
     : 1
+  const prologue = context.definition?.prologue
+  const kept = [...Object.keys(spec.envs), ...Object.keys(spec.secrets)]
+  const before = prologue === undefined ? undefined : compilePrologue({ text: prologue, target: context.target, kept })
   return {
     name: spec.name ?? 'task',
     target: context.target,
+    ...(context.definition === undefined ? {} : { definition: context.definition }),
     numNodes: spec.numNodes,
     perNode,
     priority: candidate.priority ?? 0,
     envs: spec.envs,
     secretNames: Object.keys(spec.secrets),
-    ...(spec.setup === undefined ? {} : { setup: spec.setup }),
-    run: spec.run,
+    ...(spec.setup === undefined ? {} : { setup: before === undefined ? spec.setup : prependPrologue(before, spec.setup) }),
+    run: before === undefined ? spec.run : { ...spec.run, before },
     ...(context.code === undefined ? {} : { code: context.code }),
     mounts: spec.fileMounts.flatMap((mount) =>
       mount.source.kind === 'local' ? [{ destination: mount.destination, source: mount.source.path }] : [],
@@ -154,6 +162,7 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
     collect: spec.collect,
     notify: spec.notify,
     upstreams: context.upstreams,
+    ...(candidate.autostop?.idleMs === undefined ? {} : { idleStopMs: candidate.autostop.idleMs }),
     spec: { ...spec, secrets: {} },
   }
 }

@@ -1,5 +1,6 @@
 import type { Capabilities } from '../executors/capabilities.ts'
 import type { KeyOutcome, SiteFacts } from '../executors/executor.ts'
+import type { Limits } from '../targets/parse-config.ts'
 import type { Cause, State } from '../task/states.ts'
 import type { TaskFile } from '../task/task-spec.ts'
 
@@ -10,7 +11,7 @@ import type { TaskFile } from '../task/task-spec.ts'
  */
 export interface Drover extends AsyncDisposable {
   submit(file: TaskFile, options?: SubmitOptions): Promise<readonly Job[]>
-  plan(file: TaskFile): Promise<readonly PlanView[]>
+  plan(file: TaskFile, options?: ClientOptions): Promise<readonly PlanView[]>
   list(filter?: ListFilter): Promise<readonly Job[]>
   get(selector: string): Promise<Job>
   /** Resolves once the job is settled (end state or `lost`), or at the state asked for. */
@@ -38,16 +39,21 @@ export interface Drover extends AsyncDisposable {
   prune(
     options: PruneOptions,
   ): Promise<{ readonly removed: readonly string[]; readonly bytes: number; readonly warnings: readonly string[] }>
-  targets(): Promise<readonly TargetView[]>
-  checkTarget(name: string): Promise<readonly CheckLine[]>
+  targets(options?: ClientOptions): Promise<readonly TargetView[]>
+  checkTarget(name: string, options?: ClientOptions): Promise<readonly CheckLine[]>
   status(): Promise<SupervisorStatus>
   close(): Promise<void>
 }
 
-export interface SubmitOptions {
+export interface ClientOptions {
+  /** Directory of the client, absolute: its project's `drover.yaml` counts. Default: no project file does. */
+  readonly clientDirectory?: string
+}
+
+export interface SubmitOptions extends ClientOptions {
   /** The same key never makes a second job: what a client sends again after a lost answer. */
   readonly key?: string
-  /** Directory of the client, absolute: where collected files go. */
+  /** Also where collected files go. */
   readonly clientDirectory?: string
 }
 
@@ -179,6 +185,8 @@ export interface PlanView {
   readonly files: readonly { readonly path: string; readonly mode: string; readonly content: string }[]
   readonly env: Readonly<Record<string, string>>
   readonly secret_names: readonly string[]
+  /** Shell text of the target that runs before setup and run. */
+  readonly prologue: string | null
   readonly demand: { readonly cpus: number; readonly memory_bytes: number; readonly gpus: number }
   readonly after: readonly { readonly task: string; readonly condition: string }[]
   readonly native: unknown
@@ -208,11 +216,22 @@ export interface TargetView {
   readonly site: SiteFacts | null
   readonly site_age_ms: number | null
   readonly options: Readonly<Record<string, unknown>>
+  /** As configured; `site.root` is what it is there. */
+  readonly root: string
+  readonly prologue: string | null
+  /** What the configuration allows at most: `cpus`, `memory` (bytes), `gpus`, `queries_per_minute`, `query_burst`. */
+  readonly limits: Limits
+  /** Configuration files that were read: site, user, project. */
+  readonly files: readonly string[]
+  /** What those files say and does not hold. */
+  readonly warnings: readonly string[]
 }
 
 export interface CheckLine {
   readonly check: string
   readonly ok: boolean
+  /** Well, but not as somebody wrote it. */
+  readonly warning?: boolean
   readonly detail: string
   readonly fix: string | null
 }

@@ -15,6 +15,7 @@ export function planView(plan: Plan, task: ResolvedTask, spec: TaskSpec): PlanVi
     files: plan.files.map((file) => ({ path: file.path, mode: file.mode.toString(8).padStart(4, '0'), content: file.content })),
     env: plan.env,
     secret_names: plan.secretNames,
+    prologue: task.definition?.prologue ?? null,
     demand: { cpus: plan.demand.cpus, memory_bytes: plan.demand.memoryBytes, gpus: plan.demand.gpus },
     after: spec.after.map(({ task: name, condition }) => ({ task: name, condition })),
     native: plan.refs,

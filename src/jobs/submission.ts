@@ -5,7 +5,7 @@ import { packageCode, packageMount } from '../packaging/package-code.ts'
 import type { NewJob } from '../store/store.ts'
 import type { TaskFile, TaskSpec } from '../task/task-spec.ts'
 import { newJobId } from './job-ids.ts'
-import type { TargetRuntime } from './target-runtime.ts'
+import type { NamedTarget, OpenTarget } from './target-set.ts'
 
 /** One task on its way into the store. */
 export interface Submission {
@@ -16,9 +16,9 @@ export interface Submission {
 
 export interface SubmissionContext {
   /** Opens the target on first use. Throws `unknown_target`. */
-  target(name: string): Promise<TargetRuntime>
+  target(place: NamedTarget): Promise<OpenTarget>
   /** All targets that are open or can be, for refusals. */
-  others(except: string): readonly { readonly name: string; readonly capabilities: TargetRuntime['executor']['capabilities'] }[]
+  others(except: NamedTarget): readonly { readonly name: string; readonly capabilities: OpenTarget['executor']['capabilities'] }[]
   /** An upstream that is no task of the file: the id of the earlier job it means, if there is one. */
   findJob(selector: string): Promise<string | undefined>
   readonly clientDirectory: string | undefined
@@ -32,14 +32,16 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
   const groupId = file.tasks.length > 1 ? newJobId() : undefined
   const submissions: Submission[] = []
   for (const [index, spec] of file.tasks.entries()) {
-    const target = await context.target(spec.target)
+    const place = { target: spec.target, ...(context.clientDirectory === undefined ? {} : { clientDirectory: context.clientDirectory }) }
+    const target = await context.target(place)
     const upstreams = await upstreamIds(spec, idOf, context)
     const base = {
       target: target.name,
       kind: target.executor.kind,
       capabilities: target.executor.capabilities,
       site: target.site,
-      others: context.others(target.name),
+      others: context.others(place),
+      definition: target.definition,
       upstreams: Object.fromEntries(upstreams.map(({ name, id }) => [name, `${target.site.root}/jobs/${id}/work/0`])),
     }
     // Refusals come before the work of packaging.
@@ -52,9 +54,11 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
         source: await packageMount(source, target.site.root, target.transport),
       })),
     )
+    const companionOf = companionOfPrimaries(file, spec, idOf)
     const task: ResolvedTask = {
       ...resolved,
       mounts,
+      ...(companionOf === undefined ? {} : { companionOf }),
       ...(context.clientDirectory === undefined ? {} : { clientDirectory: context.clientDirectory }),
     }
     const id = ids[index] ?? newJobId()
@@ -76,6 +80,17 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     })
   }
   return submissions
+}
+
+/** A task of a parallel group that names primary tasks and not this one ends with them. */
+function companionOfPrimaries(
+  { execution, primaryTasks, terminationDelayMs }: TaskFile,
+  { name = '' }: TaskSpec,
+  idOf: (name: string) => string | undefined,
+): ResolvedTask['companionOf'] {
+  if (execution !== 'parallel' || primaryTasks.length === 0 || primaryTasks.includes(name)) return undefined
+  const jobs = primaryTasks.map(idOf).filter((id) => id !== undefined)
+  return { jobs, delayMs: terminationDelayMs[name] ?? terminationDelayMs['*'] ?? 0 }
 }
 
 async function upstreamIds(

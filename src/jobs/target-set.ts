@@ -1,13 +1,16 @@
 import { quoteShell } from '../driver/quote.ts'
-import { InputError, toErrorJson } from '../errors.ts'
+import { DroverError, InputError, toErrorJson } from '../errors.ts'
 import type { Capabilities } from '../executors/capabilities.ts'
-import { executorOf, executorOptionNames } from '../executors/registry.ts'
-import { loadTargets, type Target } from '../targets/load-targets.ts'
+import type { ResolvedTask } from '../executors/executor.ts'
+import { executorOf, executorTargetKinds } from '../executors/registry.ts'
+import type { JobRow } from '../store/store.ts'
+import { type LoadedTargets, loadTargets } from '../targets/load-targets.ts'
 import { cacheSite, readCachedSite } from '../targets/site-facts.ts'
+import { type Target, targetKey } from '../targets/target.ts'
 import { nearestName } from '../task/nearest-name.ts'
-import type { CheckLine, TargetView } from './drover.ts'
+import type { CheckLine, ClientOptions, TargetView } from './drover.ts'
 import type { JobContext } from './job-context.ts'
-import { TargetRuntime } from './target-runtime.ts'
+import { TargetRuntime, type TargetRuntimeOptions } from './target-runtime.ts'
 
 /** A local file system shows a record at once; the margin is for a loaded machine. */
 const LOCAL_PROOF_GRACE_MS = 3_000
@@ -19,72 +22,101 @@ export interface TargetSetOptions {
   readonly context: JobContext
 }
 
-/** The configured targets, opened when first used. */
+/** A target as a client names it: the project file nearest to the client's directory counts. */
+export interface NamedTarget extends ClientOptions {
+  readonly target: string
+}
+
+/** A job's target is the one it was submitted to, whatever the files say since; a name's is what the files say at this moment. */
+export type Place = string | NamedTarget | JobRow
+
+/** A target at work, with the definition that it was opened by. */
+export class OpenTarget extends TargetRuntime {
+  readonly definition: Target
+
+  constructor(options: TargetRuntimeOptions, definition: Target) {
+    super(options)
+    this.definition = definition
+  }
+}
+
+/** The configured targets, opened when first used: one runtime per definition, not per name. */
 export class TargetSet {
   readonly #options: TargetSetOptions
-  readonly #open = new Map<string, Promise<TargetRuntime>>()
-  readonly #ready = new Map<string, TargetRuntime>()
+  readonly #open = new Map<string, Promise<OpenTarget>>()
+  readonly #ready = new Map<string, OpenTarget>()
 
   constructor(options: TargetSetOptions) {
     this.#options = options
   }
 
-  #configured(): ReadonlyMap<string, Target> {
+  /** Read anew for every question, so that a changed file holds from the next one on. */
+  #configured(clientDirectory: string | undefined): LoadedTargets {
     const { home, environment } = this.#options
-    return new Map(Object.entries(loadTargets({ home, cwd: process.cwd(), environment, kinds: executorOptionNames() }).targets))
+    return loadTargets({ home, environment, kinds: executorTargetKinds(), clientDirectory })
   }
 
-  #target(name: string): Target {
-    const configured = this.#configured()
-    const target = configured.get(name)
+  #named(name: string, clientDirectory: string | undefined): Target {
+    const { targets } = this.#configured(clientDirectory)
+    const target = Object.hasOwn(targets, name) ? targets[name] : undefined
     if (target !== undefined) return target
-    const near = nearestName(name, [...configured.keys()])
+    const near = nearestName(name, Object.keys(targets))
     throw new InputError('unknown_target', `there is no target "${name}"`, {
       hint:
         near === undefined
-          ? `Configured targets: ${[...configured.keys()].join(', ')}.`
+          ? `Configured targets: ${Object.keys(targets).join(', ')}.`
           : `Did you mean "${near}"? drover target list shows all.`,
     })
   }
 
+  #definition(place: Place): Target {
+    if (typeof place === 'string') return this.#named(place, undefined)
+    if (!('id' in place)) return this.#named(place.target, place.clientDirectory)
+    const task = place.task === undefined ? undefined : (JSON.parse(place.task) as ResolvedTask)
+    return task?.definition ?? this.#named(place.target, task?.clientDirectory)
+  }
+
   /** The runtime of a target, opened once; a failed opening is tried anew at the next call. */
-  open(name: string): Promise<TargetRuntime> {
-    const open = this.#open.get(name)
+  async open(place: Place): Promise<OpenTarget> {
+    // Lists of jobs come without their tasks.
+    const bare = typeof place === 'object' && 'id' in place && place.task === undefined
+    const definition = this.#definition(bare ? ((await this.#options.context.store.job(place.id)) ?? place) : place)
+    const key = targetKey(definition)
+    const open = this.#open.get(key)
     if (open !== undefined) return open
-    const opening = this.#start(name)
-    this.#open.set(name, opening)
+    const opening = this.#start(definition, key)
+    this.#open.set(key, opening)
     opening.then(
-      (runtime) => this.#ready.set(name, runtime),
-      () => this.#open.delete(name),
+      (runtime) => this.#ready.set(key, runtime),
+      () => this.#open.delete(key),
     )
     return opening
   }
 
-  async #start(name: string): Promise<TargetRuntime> {
-    const target = this.#target(name)
+  async #start(definition: Target, key: string): Promise<OpenTarget> {
     const { context, environment } = this.#options
-    const connection = await executorOf(target.kind).connect(target, {
+    const connection = await executorOf(definition.kind).connect(definition, {
       environment,
       signal: context.signal,
       now: context.now,
       log: context.log,
     })
-    const runtime = new TargetRuntime({
-      name,
-      executor: connection.executor,
-      transport: connection.transport,
-      site: connection.site,
-      context,
-      proofGraceMs: connection.executor.capabilities.strongFiles ? LOCAL_PROOF_GRACE_MS : DEFAULT_PROOF_GRACE_MS,
-    })
-    await runtime.open()
-    cacheSite(this.#options.home, name, runtime.site)
-    return runtime
+    try {
+      const { capabilities } = connection.executor
+      const proofGraceMs = capabilities.strongFiles ? LOCAL_PROOF_GRACE_MS : DEFAULT_PROOF_GRACE_MS
+      const runtime = new OpenTarget({ ...connection, name: definition.name, context, proofGraceMs }, definition)
+      await makeRoot(runtime)
+      cacheSite(this.#options.home, siteName(definition, key), runtime.site)
+      return runtime
+    } catch (error) {
+      await connection.transport.close()
+      throw error
+    }
   }
 
-  /** A target that is open already. */
-  opened(name: string): TargetRuntime | undefined {
-    return this.#ready.get(name)
+  /** A target that is open already. A job's row must hold its task. */
+  opened(place: Place): OpenTarget | undefined {
+    return this.#ready.get(targetKey(this.#definition(place)))
   }
 
   /** True while any target has an attempt at work or a job in line. */
@@ -93,16 +125,19 @@ export class TargetSet {
   }
 
   /** Capabilities of all configured targets but one. */
-  capabilities(except: string): readonly { readonly name: string; readonly capabilities: Capabilities }[] {
-    return [...this.#configured().values()]
-      .filter((target) => target.name !== except)
+  capabilities(except: string | NamedTarget): readonly { readonly name: string; readonly capabilities: Capabilities }[] {
+    const { target: name, clientDirectory } = typeof except === 'string' ? { target: except } : except
+    return Object.values(this.#configured(clientDirectory).targets)
+      .filter((target) => target.name !== name)
       .map((target) => ({ name: target.name, capabilities: executorOf(target.kind).capabilities }))
   }
 
-  async views(): Promise<readonly TargetView[]> {
+  async views(client: ClientOptions = {}): Promise<readonly TargetView[]> {
     const now = this.#options.context.now()
-    return [...this.#configured().values()].map((target) => {
-      const site = this.#ready.get(target.name)?.site ?? readCachedSite(this.#options.home, target.name, now)?.facts
+    const { targets, files, warnings } = this.#configured(client.clientDirectory)
+    return Object.values(targets).map((target) => {
+      const key = targetKey(target)
+      const site = this.#ready.get(key)?.site ?? readCachedSite(this.#options.home, siteName(target, key), now)?.facts
       return {
         name: target.name,
         kind: target.kind,
@@ -110,19 +145,33 @@ export class TargetSet {
         site: site ?? null,
         site_age_ms: site === undefined ? null : Math.max(0, now - site.readAt),
         options: target.options,
+        root: target.root,
+        prologue: target.prologue ?? null,
+        limits: target.limits,
+        files,
+        warnings,
       }
     })
   }
 
   /** Preflight: every line says what is right, or what to do. */
-  async check(name: string): Promise<readonly CheckLine[]> {
-    this.#target(name)
+  async check(name: string, client: ClientOptions = {}): Promise<readonly CheckLine[]> {
+    const place = { target: name, ...client }
+    this.#named(name, client.clientDirectory)
+    const configuration = this.#configured(client.clientDirectory).warnings.map((detail) => ({
+      check: 'configuration',
+      ok: true,
+      warning: true,
+      detail,
+      fix: null,
+    }))
     try {
-      const runtime = await this.open(name)
-      return checkLines(runtime, (await runtime.transport.run(`df -Pk ${quoteShell(runtime.site.root)} 2>/dev/null | tail -n 1`)).stdout)
+      const runtime = await this.open(place)
+      const disk = await runtime.transport.run(`df -Pk ${quoteShell(runtime.site.root)} 2>/dev/null | tail -n 1`)
+      return [...configuration, ...checkLines(runtime, disk.stdout)]
     } catch (error) {
       const { message, hint } = toErrorJson(error)
-      return [{ check: 'reach', ok: false, detail: message, fix: hint ?? null }]
+      return [...configuration, { check: 'reach', ok: false, detail: message, fix: hint ?? null }]
     }
   }
 
@@ -133,6 +182,24 @@ export class TargetSet {
       await runtime.stop()
       await runtime.transport.close()
     }
+  }
+}
+
+/** Facts are kept by name and definition: two projects' targets of one name are two places. */
+function siteName({ name }: Target, key: string): string {
+  return `${name}-${key}`
+}
+
+async function makeRoot(runtime: OpenTarget): Promise<void> {
+  try {
+    await runtime.open()
+  } catch (error) {
+    const { code, message } = toErrorJson(error)
+    throw new DroverError(code === 'internal' ? 'no_permission' : code, `cannot use target "${runtime.name}": ${message}`, {
+      level: 'config',
+      cause: error,
+      hint: `Its root is ${runtime.site.root}: make it writable for you, or set another root in the configuration file.`,
+    })
   }
 }
 

@@ -1,6 +1,7 @@
 import { DroverError, fromErrorJson, InputError } from '../errors.ts'
 import type {
   CheckLine,
+  ClientOptions,
   Drover,
   Explanation,
   Job,
@@ -32,6 +33,10 @@ function jobPath(selector: string, action?: string): string {
   // URLs take these for steps between folders, also when they are escaped.
   if (selector === '' || selector === '.' || selector === '..') throw new InputError('unknown_job', `no job "${selector}"`)
   return `/v1/jobs/${encodeURIComponent(selector)}${action === undefined ? '' : `/${action}`}`
+}
+
+function clientQuery({ clientDirectory }: ClientOptions): string {
+  return clientDirectory === undefined ? '' : `?client_directory=${encodeURIComponent(clientDirectory)}`
 }
 
 /** JSON has no Infinity: an unlimited capability travels as null. */
@@ -88,8 +93,8 @@ class DroverClient implements Drover {
     return await this.#post('/v1/jobs', { file, options: { ...options, key } }, true)
   }
 
-  async plan(file: TaskFile): Promise<readonly PlanView[]> {
-    return await this.#post('/v1/plan', { file }, true)
+  async plan(file: TaskFile, options: ClientOptions = {}): Promise<readonly PlanView[]> {
+    return await this.#post('/v1/plan', { file, options }, true)
   }
 
   async list(filter: ListFilter = {}): Promise<readonly Job[]> {
@@ -187,12 +192,12 @@ class DroverClient implements Drover {
     return await this.#post('/v1/prune', options, false)
   }
 
-  async targets(): Promise<readonly TargetView[]> {
-    return (await this.#get<readonly TargetView[]>('/v1/targets')).map(reviveTarget)
+  async targets(options: ClientOptions = {}): Promise<readonly TargetView[]> {
+    return (await this.#get<readonly TargetView[]>(`/v1/targets${clientQuery(options)}`)).map(reviveTarget)
   }
 
-  async checkTarget(name: string): Promise<readonly CheckLine[]> {
-    return await this.#post(`/v1/targets/${encodeURIComponent(name)}/check`, undefined, true)
+  async checkTarget(name: string, options: ClientOptions = {}): Promise<readonly CheckLine[]> {
+    return await this.#post(`/v1/targets/${encodeURIComponent(name)}/check${clientQuery(options)}`, undefined, true)
   }
 
   async status(): Promise<SupervisorStatus> {

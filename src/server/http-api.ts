@@ -2,7 +2,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import * as z from 'zod'
 import { DroverError, type ErrorJson, InputError, toErrorJson } from '../errors.ts'
-import type { Drover, ListFilter, LogQuery } from '../jobs/drover.ts'
+import type { ClientOptions, Drover, ListFilter, LogQuery } from '../jobs/drover.ts'
 import { STATES } from '../task/states.ts'
 import type { TaskFile } from '../task/task-spec.ts'
 import { pullStream } from './byte-streams.ts'
@@ -103,6 +103,12 @@ function exact<T>(value: unknown): T {
   return value as T
 }
 
+/** Whose project the question is about: `?client_directory=`. */
+function clientOf(context: Context): ClientOptions {
+  const clientDirectory = context.req.query('client_directory')
+  return clientDirectory === undefined ? {} : { clientDirectory }
+}
+
 function failure(context: Context, error: ErrorJson): Response {
   return context.json({ error }, statusOf(error))
 }
@@ -168,15 +174,20 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     const { file, options: submit } = await body(context, SUBMIT)
     return context.json(await drover.submit(exact<TaskFile>(file), exact(submit ?? {})), 201)
   })
-  app.post('/v1/plan', async (context) => context.json(await drover.plan(exact<TaskFile>((await body(context, SUBMIT)).file))))
+  app.post('/v1/plan', async (context) => {
+    const { file, options: client } = await body(context, SUBMIT)
+    return context.json(await drover.plan(exact<TaskFile>(file), exact(client ?? {})))
+  })
   app.post('/v1/list', async (context) => context.json(await drover.list(exact<ListFilter>(await body(context, LIST)))))
   app.post('/v1/remove', async (context) => {
     const { selectors, force } = await body(context, REMOVE)
     return context.json(await drover.remove(selectors, { force: force ?? false }))
   })
   app.post('/v1/prune', async (context) => context.json(await drover.prune(exact(await body(context, PRUNE)))))
-  app.get('/v1/targets', async (context) => context.json(await drover.targets()))
-  app.post('/v1/targets/:name/check', async (context) => context.json(await drover.checkTarget(context.req.param('name'))))
+  app.get('/v1/targets', async (context) => context.json(await drover.targets(clientOf(context))))
+  app.post('/v1/targets/:name/check', async (context) =>
+    context.json(await drover.checkTarget(context.req.param('name'), clientOf(context))),
+  )
 
   app.get('/v1/jobs/:job', async (context) => context.json(await drover.get(context.req.param('job'))))
   app.get('/v1/jobs/:job/explain', async (context) => context.json(await drover.explain(context.req.param('job'))))

@@ -1,5 +1,5 @@
 import { InputError } from '../errors.ts'
-import type { Drover, Job, JobEvent, LogChunk, LogQuery, SubmitOptions } from '../jobs/drover.ts'
+import type { ClientOptions, Drover, Job, JobEvent, LogChunk, LogQuery, SubmitOptions } from '../jobs/drover.ts'
 import type { TaskFile } from '../task/task-spec.ts'
 import { type OpenDroverOptions, openDrover as open } from './open-drover.ts'
 
@@ -41,13 +41,19 @@ function createHandle(drover: Drover, job: Job): JobHandle {
 /** Opens Drover as a library; `close` (or `await using`) ends what it holds. Jobs run on. */
 export async function openDrover(options: OpenDroverOptions = {}): Promise<DroverLibrary> {
   const drover = await open(options)
+  // A program's project is where it runs, as a command's is.
+  const here = (): ClientOptions => ({ clientDirectory: process.cwd() })
   const own = {
+    submit: (file: TaskFile, options: SubmitOptions = {}) => drover.submit(file, { ...here(), ...options }),
+    plan: (file: TaskFile, options: ClientOptions = {}) => drover.plan(file, { ...here(), ...options }),
+    targets: (options: ClientOptions = {}) => drover.targets({ ...here(), ...options }),
+    checkTarget: (name: string, options: ClientOptions = {}) => drover.checkTarget(name, { ...here(), ...options }),
     async run(file: TaskFile, submitOptions: SubmitOptions = {}): Promise<JobHandle> {
       if (file.tasks.length !== 1)
         throw new InputError('invalid_argument', `run takes one task, and the file has ${file.tasks.length}`, {
           hint: 'Use submit for several.',
         })
-      const [job] = await drover.submit(file, { clientDirectory: process.cwd(), ...submitOptions })
+      const [job] = await own.submit(file, submitOptions)
       if (job === undefined) throw new InputError('internal', 'the supervisor accepted the task and named no job')
       return createHandle(drover, job)
     },
@@ -55,7 +61,7 @@ export async function openDrover(options: OpenDroverOptions = {}): Promise<Drove
   }
   return new Proxy(drover, {
     get(target, key) {
-      if (key === 'run' || key === 'job') return own[key]
+      if (typeof key === 'string' && Object.hasOwn(own, key)) return Reflect.get(own, key)
       if (key === Symbol.asyncDispose) return () => target.close()
       const value: unknown = Reflect.get(target, key)
       return typeof value === 'function' ? value.bind(target) : value

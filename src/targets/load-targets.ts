@@ -1,20 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { readFileSync, statSync } from 'node:fs'
+import { homedir, userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { DroverError } from '../errors.ts'
+import { DroverError, InputError } from '../errors.ts'
 import { type ConfigFile, type Limits, parseConfig, type TargetKinds } from './parse-config.ts'
-
-/** A named place that runs jobs. */
-export interface Target {
-  readonly name: string
-  readonly kind: string
-  /** Directory of bundles and jobs there; absolute, or below the target's home (`~/.drover`). */
-  readonly root: string
-  /** Shell text before the task's own (module load, conda activate). */
-  readonly prologue?: string
-  /** As written; the executor of this kind reads and checks the values. */
-  readonly options: Readonly<Record<string, unknown>>
-}
+import type { Target } from './target.ts'
 
 /** All targets, with where they come from. */
 export interface LoadedTargets {
@@ -23,34 +12,39 @@ export interface LoadedTargets {
   readonly limits: Limits
   /** Files that were read, in order: site, user, project. */
   readonly files: readonly string[]
-  /** A user's limit above the site's: what it was cut to. */
+  /** What the files say and does not hold: a limit above the site's, a project file of someone else. */
   readonly warnings: readonly string[]
 }
 
 /**
  * Reads the site's file (`DROVER_SITE_CONFIG`, default /etc/drover/config.yaml), the user's (`drover/config.yaml` under
- * `XDG_CONFIG_HOME`, default ~/.config) and the project's (the nearest `drover.yaml` at or above `cwd`). A later file adds
- * targets, and keys to a target of the same kind; limits of the site's file cannot be exceeded. `local` always exists.
+ * `XDG_CONFIG_HOME`, default ~/.config) and the project's (the nearest `drover.yaml` at or above the client's directory). A
+ * later file adds targets, and keys to a target of the same kind; limits of the site's file cannot be exceeded. `local`
+ * always exists. A project file that another user has put where anyone may write is passed over, with a warning: its
+ * prologue would run as this user.
  *
  * @throws DroverError `invalid_config` with file, line and column; `no_permission` for a file that cannot be read
  */
 export function loadTargets(options: {
   readonly home: string
-  readonly cwd: string
+  /** Absolute; undefined: no project file is read. */
+  readonly clientDirectory?: string | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Kinds the registry knows, each with its option names. */
+  /** Kinds the registry knows, each with its options. */
   readonly kinds: TargetKinds
 }): LoadedTargets {
-  const { environment, kinds } = options
+  const { environment, kinds, clientDirectory } = options
+  const foreign: string[] = []
   const userDirectory = environment['XDG_CONFIG_HOME']?.startsWith('/')
     ? environment['XDG_CONFIG_HOME']
     : join(environment['HOME'] || homedir(), '.config')
   const site = readConfig(environment['DROVER_SITE_CONFIG'] || '/etc/drover/config.yaml', kinds)
   const user = readConfig(join(userDirectory, 'drover', 'config.yaml'), kinds)
-  const project = nearestConfig(options.cwd, kinds)
+  const project = clientDirectory === undefined ? undefined : nearestConfig(clientDirectory, kinds, foreign)
   const found = [site, user, project].filter((file) => file !== undefined)
 
-  const targets: Record<string, Target> = { local: { name: 'local', kind: 'local', root: options.home, options: {} } }
+  const { limits, warnings } = applyLimits(site, [user, project])
+  const targets: Record<string, Target> = { local: { name: 'local', kind: 'local', root: options.home, options: {}, limits } }
   for (const file of found) {
     for (const written of file.targets) {
       const before = Object.hasOwn(targets, written.name) ? targets[written.name] : undefined
@@ -62,10 +56,11 @@ export function loadTargets(options: {
         root: written.root ?? base?.root ?? (written.kind === 'local' ? options.home : '~/.drover'),
         ...(prologue === undefined ? {} : { prologue }),
         options: { ...base?.options, ...written.options },
+        limits,
       }
     }
   }
-  return { targets, ...applyLimits(site, [user, project]), files: found.map((file) => file.path) }
+  return { targets, limits, warnings: [...warnings, ...foreign], files: found.map((file) => file.path) }
 }
 
 function applyLimits(
@@ -85,11 +80,23 @@ function applyLimits(
   return { limits, warnings }
 }
 
-function nearestConfig(cwd: string, kinds: TargetKinds): ConfigFile | undefined {
-  for (let at = resolve(cwd); ; at = dirname(at)) {
-    const file = readConfig(join(at, 'drover.yaml'), kinds)
+function nearestConfig(clientDirectory: string, kinds: TargetKinds, foreign: string[]): ConfigFile | undefined {
+  if (!clientDirectory.startsWith('/'))
+    throw new InputError('invalid_argument', `the client's directory must be absolute: ${JSON.stringify(clientDirectory)}`)
+  for (let at = resolve(clientDirectory); ; at = dirname(at)) {
+    const path = join(at, 'drover.yaml')
+    const owner = ownerIfPlanted(path)
+    if (owner !== undefined) foreign.push(`${path} is not read: it belongs to user ${owner}, and anyone may write to ${at}`)
+    const file = owner === undefined ? readConfig(path, kinds) : undefined
     if (file !== undefined || dirname(at) === at) return file
   }
+}
+
+/** The owner of a file that someone else may have put there; undefined for any other file, and for none. */
+function ownerIfPlanted(path: string): number | undefined {
+  const file = statSync(path, { throwIfNoEntry: false })
+  if (file === undefined || file.uid === 0 || file.uid === userInfo().uid) return undefined
+  return (statSync(dirname(path)).mode & 0o002) === 0 ? undefined : file.uid
 }
 
 function readConfig(path: string, kinds: TargetKinds): ConfigFile | undefined {
@@ -99,11 +106,11 @@ function readConfig(path: string, kinds: TargetKinds): ConfigFile | undefined {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new DroverError('no_permission', `cannot read ${path}: ${String(code ?? error)}`, {
-      level: 'config',
-      cause: error,
-      hint: 'Make it readable for you, or remove it.',
-    })
+    const [why, hint] =
+      code === 'EISDIR'
+        ? ['it is a directory', 'Rename it, or put a file in its place.']
+        : [code === 'EACCES' ? 'permission denied' : String(code ?? error), 'Make it readable for you, or remove it.']
+    throw new DroverError('no_permission', `cannot read the configuration file ${path}: ${why}`, { level: 'config', cause: error, hint })
   }
   return parseConfig(text, path, kinds)
 }

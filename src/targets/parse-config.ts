@@ -3,8 +3,14 @@ import { DroverError } from '../errors.ts'
 import { nearestName } from '../task/nearest-name.ts'
 import { parseSize, SIZE_FORMS } from '../task/sizes.ts'
 
-/** Kinds of targets the registry knows → names of the options each takes. */
-export type TargetKinds = Readonly<Record<string, readonly string[]>>
+/** What a configuration file may say about targets of one kind. */
+export interface TargetKind {
+  readonly optionNames: readonly string[]
+  /** What an option takes, when this value is none; undefined for a value that may be used. */
+  readonly refuseOption?: (name: string, value: unknown) => string | undefined
+}
+/** Kinds of targets the registry knows. */
+export type TargetKinds = Readonly<Record<string, TargetKind>>
 
 /** What a site or a user allows at most. */
 export interface Limits {
@@ -89,7 +95,7 @@ export function parseConfig(text: string, path: string, kinds: TargetKinds): Con
     if (!Object.hasOwn(kinds, kind)) throw unknown(placeOf(kindEntry?.node), `target "${name}": kind`, kind, Object.keys(kinds))
     if (name === 'local' && kind !== 'local')
       throw refuse(placeOf(kindEntry?.node), 'the target "local" is always of kind local', 'Give the target another name.')
-    const known = kinds[kind] ?? []
+    const known = kinds[kind]?.optionNames ?? []
     const options: Record<string, unknown> = {}
     const texts: { root?: string; prologue?: string } = {}
     for (const entry of entries) {
@@ -100,8 +106,15 @@ export function parseConfig(text: string, path: string, kinds: TargetKinds): Con
         if (entry.key === 'root' && !/^(\/|~\/|~$)/.test(value))
           throw refuse(placeOf(entry.node), `target "${name}": root must be absolute or begin with ~/`)
         texts[entry.key] = value
-      } else if (known.includes(entry.key)) options[entry.key] = value
-      else throw unknown(entry.at, `target "${name}" (${kind}): key`, entry.key, ['kind', 'root', 'prologue', ...known])
+      } else if (known.includes(entry.key)) {
+        const allowed = kinds[kind]?.refuseOption?.(entry.key, value)
+        if (allowed !== undefined)
+          throw refuse(
+            placeOf(entry.node) || entry.at,
+            `target "${name}": ${entry.key} must be ${allowed}, and is ${JSON.stringify(value)}`,
+          )
+        options[entry.key] = value
+      } else throw unknown(entry.at, `target "${name}" (${kind}): key`, entry.key, ['kind', 'root', 'prologue', ...known])
     }
     return { name, kind, ...texts, options }
   }

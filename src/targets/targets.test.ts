@@ -20,15 +20,21 @@ const put = (path: string, text: string): void => {
 const load = () =>
   loadTargets({
     home: '/h',
-    cwd: join(at, 'project/deep'),
+    clientDirectory: join(at, 'project/deep'),
     environment: { HOME: at, XDG_CONFIG_HOME: join(at, 'xdg'), DROVER_SITE_CONFIG: join(at, 'site.yaml') },
-    kinds: { local: ['cpus', 'memory', 'gpus', 'oversubscribe'], ssh: ['hosts'] },
+    kinds: {
+      local: {
+        optionNames: ['cpus', 'memory', 'gpus'],
+        refuseOption: (name, value) => (name === 'memory' && value === 'lots' ? 'a size' : undefined),
+      },
+      ssh: { optionNames: ['hosts'] },
+    },
   })
 
 describe('loadTargets', () => {
   test('local exists without any file', () => {
     expect(load()).toEqual({
-      targets: { local: { name: 'local', kind: 'local', root: '/h', options: {} } },
+      targets: { local: { name: 'local', kind: 'local', root: '/h', options: {}, limits: {} } },
       limits: {},
       files: [],
       warnings: [],
@@ -40,7 +46,14 @@ describe('loadTargets', () => {
     put('xdg/drover/config.yaml', 'version: 1\nlimits: {queries_per_minute: 99, cpus: 2}\ntargets: {lab: {kind: ssh, hosts: [a]}}')
     put('project/drover.yaml', 'targets:\n  local: {cpus: 3}\n')
     const { targets, limits, warnings, files } = load()
-    expect(targets.lab).toEqual({ name: 'lab', kind: 'ssh', root: '/scratch', prologue: 'module load x', options: { hosts: ['a'] } })
+    expect(targets.lab).toEqual({
+      name: 'lab',
+      kind: 'ssh',
+      root: '/scratch',
+      prologue: 'module load x',
+      options: { hosts: ['a'] },
+      limits,
+    })
     expect(targets.local).toMatchObject({ root: '/h', options: { cpus: 3 } })
     expect(limits).toEqual({ queries_per_minute: 4, memory: 8 * 1024 ** 3, cpus: 2 })
     expect(warnings).toHaveLength(1)
@@ -50,6 +63,7 @@ describe('loadTargets', () => {
   test.each([
     ['unknown key', 'target: {}', 1, 1, /"targets"/],
     ['unknown option', 'targets:\n  local:\n    cpu: 1', 3, 5, /"cpus"/],
+    ['value of an option', 'targets:\n  local:\n    memory: lots', 3, 13, /memory must be a size, and is "lots"/],
     ['unknown kind', 'targets:\n  x: {kind: shs}', 2, 13, /"ssh"/],
     ['no kind', 'targets:\n  x: {}', 2, 3, /One of/],
     ['local of another kind', 'targets: {local: {kind: ssh}}', 1, 25, /another name/],

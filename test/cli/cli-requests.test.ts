@@ -37,8 +37,8 @@ describe('arguments become requests', () => {
     ['fetch x *.txt --to out', 'fetch', ['x', { globs: ['*.txt'], to: '/somewhere/out' }]],
     ['explain x', 'explain', ['x']],
     ['prune --older-than 30d --max-size 10GB --dry-run', 'prune', [{ olderThanMs: 2_592_000_000, maxBytes: 10_737_418_240, dryRun: true }]],
-    ['target list', 'targets', []],
-    ['target check local', 'checkTarget', ['local']],
+    ['target list', 'targets', [{ clientDirectory: '/somewhere' }]],
+    ['target check local', 'checkTarget', ['local', { clientDirectory: '/somewhere' }]],
     ['wait x', 'wait', ['k3v9x2', { until: 'settled', signal: expect.any(AbortSignal) }]],
     [
       'logs x --rank 0-1 --stream setup --attempt 2 --tail 5',

@@ -65,6 +65,7 @@ export function fakeDrover(answers: Partial<Drover> = {}): { readonly drover: Dr
         files: [{ path: 'run.sh', mode: '0700', content: 'echo hi\n' }],
         env: { A: '1' },
         secret_names: Object.keys(task.secrets),
+        prologue: null,
         demand: { cpus: 1, memory_bytes: 0, gpus: 0 },
         after: [],
         native: null,

@@ -70,7 +70,7 @@ async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
 
 describe('every method crosses the socket with its arguments', () => {
   test.each<[name: string, call: (drover: Drover) => Promise<unknown>, method: string, args: unknown[]]>([
-    ['plan', (d) => d.plan(FILE), 'plan', [FILE]],
+    ['plan', (d) => d.plan(FILE, { clientDirectory: '/my project' }), 'plan', [FILE, { clientDirectory: '/my project' }]],
     [
       'list',
       (d) => d.list({ states: ['running', 'lost'], limit: 3, maxAgeMs: 5 }),
@@ -90,8 +90,9 @@ describe('every method crosses the socket with its arguments', () => {
     ['fetch', (d) => d.fetch('x', { globs: ['*.txt'], to: '/o' }), 'fetch', ['x', { globs: ['*.txt'], to: '/o' }]],
     ['explain', (d) => d.explain('x'), 'explain', ['x']],
     ['prune', (d) => d.prune({ olderThanMs: 1, dryRun: true }), 'prune', [{ olderThanMs: 1, dryRun: true }]],
-    ['targets', (d) => d.targets(), 'targets', []],
-    ['checkTarget', (d) => d.checkTarget('hpc/α'), 'checkTarget', ['hpc/α']],
+    ['targets', (d) => d.targets({ clientDirectory: '/a&b=ü' }), 'targets', [{ clientDirectory: '/a&b=ü' }]],
+    ['targets of no project', (d) => d.targets({}), 'targets', [{}]],
+    ['checkTarget', (d) => d.checkTarget('hpc/α', { clientDirectory: '/p' }), 'checkTarget', ['hpc/α', { clientDirectory: '/p' }]],
     ['status', (d) => d.status(), 'status', []],
   ])('%s', async (_name, call, method, args) => {
     const { calls, drover } = await serve()

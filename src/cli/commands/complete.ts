@@ -9,7 +9,7 @@ export async function completeCommand(cli: Cli, argv: readonly string[]): Promis
   try {
     const names =
       argv[0] === 'targets'
-        ? (await drover.targets()).map((target) => target.name)
+        ? (await drover.targets({ clientDirectory: cli.host.directory })).map((target) => target.name)
         : (await drover.list({ limit: 200 })).map((job) => job.id)
     await cli.host.stdout.write(names.map((name) => `${name}\n`).join(''))
   } catch {

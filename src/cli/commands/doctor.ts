@@ -81,7 +81,7 @@ async function checkSupervisor(cli: Cli): Promise<readonly CheckLine[]> {
     const count = Object.values(status.jobs).reduce((sum, one) => sum + one, 0)
     await drover.list({ limit: 1 })
     lines.push(line('store', true, `${count} jobs`))
-    for (const one of await drover.checkTarget('local')) lines.push({ ...one, check: `local: ${one.check}` })
+    for (const one of await drover.checkTarget('local', cli.client)) lines.push({ ...one, check: `local: ${one.check}` })
   } catch (error) {
     const { message, hint } = toErrorJson(error)
     lines.push(line(lines.length === 0 ? 'supervisor' : 'store', false, message, hint ?? 'Its log: supervisor.log in the home'))

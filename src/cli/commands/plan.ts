@@ -27,6 +27,7 @@ function compilePlanText(cli: Cli, plan: PlanView): string {
       ],
       ['secrets', plan.secret_names.join(' ')],
     ]),
+    section('prologue', plan.prologue === null ? '' : `${plan.prologue.trimEnd()}\n`),
     section('Keys', compileFields(plan.keys.map((key) => [key.key, printable(key.became)] as const))),
     ...plan.warnings.map((warning) => `\n${cli.style.bad('warning')} ${printable(warning)}\n`),
     ...plan.files.map((file) => section(`${file.path} (${file.mode})`, file.content.endsWith('\n') ? file.content : `${file.content}\n`)),
@@ -51,7 +52,7 @@ export async function planCommand(cli: Cli, argv: readonly string[]): Promise<vo
     .action(async (file: string | undefined, flags: TaskFlags) => {
       const source = { ...(file === undefined ? {} : { file }), ...(words === undefined ? {} : { command: words }) }
       const task = await readTask(cli.host, source, flags)
-      await printPlan(cli, await (await cli.drover()).plan(task))
+      await printPlan(cli, await (await cli.drover()).plan(task, cli.client))
     })
   await command.parseAsync(own, { from: 'user' })
 }

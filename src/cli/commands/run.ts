@@ -64,9 +64,9 @@ async function runFollowed(cli: Cli, jobs: readonly Job[], many: boolean): Promi
 
 async function runTask(cli: Cli, file: TaskFile, flags: RunFlags): Promise<void> {
   const drover = await cli.drover()
-  if (flags.dryRun) return await printPlan(cli, await drover.plan(file))
+  if (flags.dryRun) return await printPlan(cli, await drover.plan(file, cli.client))
   const many = file.tasks.length > 1
-  const jobs = await drover.submit(file, { clientDirectory: cli.host.directory })
+  const jobs = await drover.submit(file, cli.client)
   if (flags.waitSubmit === false) await printJobs(cli, jobs, many)
   else if (flags.detach) await runDetached(cli, jobs, many)
   else await runFollowed(cli, jobs, many)

@@ -5,7 +5,7 @@ import { printChecks } from '../check-text.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
 import { bytesText, spanText } from '../output/amounts.ts'
-import { compileFields, compileTable } from '../output/table.ts'
+import { compileFields, compileTable, printable } from '../output/table.ts'
 
 function compileTargets(targets: readonly TargetView[]): string {
   return compileTable(
@@ -38,7 +38,7 @@ function compileTarget(target: TargetView): string {
     ['kind', target.kind],
     ['host', site?.hostname],
     ['user', site?.user],
-    ['root', site?.root],
+    ['root', site?.root ?? target.root],
     ['cores', site === null ? null : String(site.cpus)],
     ['memory', site === null ? null : bytesText(site.memoryBytes)],
     ['GPUs', site?.gpus.map((gpu) => `${gpu.index}: ${gpu.name} (${bytesText(gpu.memoryBytes)})`).join(', ')],
@@ -54,11 +54,19 @@ function compileTarget(target: TargetView): string {
         .join('; '),
     ],
     ['options', Object.keys(target.options).length === 0 ? null : JSON.stringify(target.options)],
+    ['limits', Object.keys(target.limits).length === 0 ? null : JSON.stringify(target.limits)],
+    ['prologue', target.prologue === null ? null : printable(target.prologue.trimEnd())],
+    ['files', target.files.join(', ')],
   ])
 }
 
+/** What the configuration files say and does not hold, each once. */
+async function sayWarnings(cli: Cli, targets: readonly TargetView[]): Promise<void> {
+  for (const warning of new Set(targets.flatMap((target) => target.warnings))) await cli.say(`drover: warning: ${printable(warning)}`)
+}
+
 async function findTarget(cli: Cli, name: string): Promise<TargetView> {
-  const targets = await (await cli.drover()).targets()
+  const targets = await (await cli.drover()).targets(cli.client)
   const found = targets.find((target) => target.name === name)
   if (found) return found
   const near = nearestName(
@@ -74,18 +82,20 @@ async function findTarget(cli: Cli, name: string): Promise<TargetView> {
 export async function targetCommand(cli: Cli, argv: readonly string[]): Promise<void> {
   const command = createCommand(cli, 'target', 'List, show or check the places that run jobs.').usage('list | show NAME | check NAME')
   const list = createCommand(cli, 'list', 'List all targets.').action(async () => {
-    const targets = await (await cli.drover()).targets()
+    const targets = await (await cli.drover()).targets(cli.client)
+    await sayWarnings(cli, targets)
     await cli.print({ json: targets, ids: targets.map((target) => target.name), text: () => compileTargets(targets) })
   })
   const show = createCommand(cli, 'show', 'Show what is known of a target.')
     .argument('<name>', 'name of the target')
     .action(async (name: string) => {
       const target = await findTarget(cli, name)
+      await sayWarnings(cli, [target])
       await cli.print({ json: target, ids: [target.name], text: () => compileTarget(target) })
     })
   const check = createCommand(cli, 'check', 'Ask a target whether it can run jobs.')
     .argument('<name>', 'name of the target')
-    .action(async (name: string) => await printChecks(cli, await (await cli.drover()).checkTarget(name)))
+    .action(async (name: string) => await printChecks(cli, await (await cli.drover()).checkTarget(name, cli.client)))
   for (const one of [list, show, check]) command.addCommand(one)
   await command.parseAsync(argv, { from: 'user' })
 }

@@ -13,7 +13,7 @@ import type { Executor, Io, NativeObservation, NativeRef, Plan, PollResult, Site
 import type { ExecutorKind } from '../registry.ts'
 import { localCapabilities } from './local-capabilities.ts'
 import { compileLocal, type LocalRefs } from './local-compiler.ts'
-import { capSite, localOptionNames, parseLocalOptions } from './local-options.ts'
+import { capSite, localOptionNames, parseLocalOptions, refuseLocalOption } from './local-options.ts'
 
 /** How long a started driver may take to write down who it is. */
 const CLAIM_LIMIT_MS = 20_000
@@ -168,12 +168,13 @@ export const localKind: ExecutorKind = {
   summary: 'this machine: cores, memory and GPUs as slots',
   capabilities: localCapabilities,
   optionNames: localOptionNames,
+  refuseOption: refuseLocalOption,
   async connect(target, world) {
     const spawner = createSpawner({ environment: smallEnvironment(world.environment) })
     const transport = createLocalTransport({ spawner })
     try {
       const io: Io = { transport, signal: world.signal, now: world.now, log: world.log }
-      const site = capSite(await localExecutor.probe(io, target.root), parseLocalOptions(target.options))
+      const site = capSite(await localExecutor.probe(io, target.root), parseLocalOptions(target.options), target.limits)
       return { executor: localExecutor, transport, site }
     } catch (error) {
       await transport.close()
