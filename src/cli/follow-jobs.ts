@@ -1,6 +1,6 @@
 import { DroverError } from '../errors.ts'
 import type { Drover, Job } from '../jobs/drover.ts'
-import { DROVER_EXIT_CODE } from '../task/exit-codes.ts'
+import { DROVER_EXIT_CODE, GROUP_END } from '../task/exit-codes.ts'
 import type { Cli } from './cli.ts'
 import { LogPrinter, prefixOf } from './log-printer.ts'
 import { ProgressLine } from './progress-line.ts'
@@ -8,9 +8,9 @@ import { ProgressLine } from './progress-line.ts'
 /** A settled job's log that brings nothing for so long is given up, ms. */
 const QUIET_AFTER_END_MS = 10_000
 
-/** The code `run` and `wait` end with: 0 when all succeeded, else that of the first failure in time. */
+/** The code `run` and `wait` end with: 0 when all succeeded (or ended with their group), else that of the first failure in time. */
 export function exitCodeOfJobs(jobs: readonly Job[]): number {
-  const failed = jobs.filter((job) => job.state !== 'succeeded')
+  const failed = jobs.filter((job) => job.state !== 'succeeded' && !(job.state === 'cancelled' && job.cause?.by === GROUP_END))
   const time = (job: Job): number => (job.ended_at === null ? Number.POSITIVE_INFINITY : Date.parse(job.ended_at))
   const first = failed.sort((a, b) => time(a) - time(b))[0]
   if (first === undefined) return 0

@@ -4,7 +4,7 @@ import type { Cause, State } from '../task/states.ts'
 import type { AttemptWorld } from './attempt-world.ts'
 import { jobExit } from './exit-code.ts'
 import type { JobContext } from './job-context.ts'
-import { notifyClient } from './notify.ts'
+import { notifyOf } from './notify.ts'
 import { decideArrayRetry, decideRetry, type RetryDecision } from './retry-policy.ts'
 
 /** How an attempt ended. */
@@ -45,13 +45,19 @@ export async function endAttempt(end: AttemptEnd, world: AttemptWorld): Promise<
   }
   world.drop(jobId)
   if (retry.retry) {
+    world.work.own(notifyOf(task, jobId, { started: firstStart(end), ended: false }, context))
     const next = await context.store.job(jobId)
     if (next?.task !== undefined) world.enqueue(next, JSON.parse(next.task) as ResolvedTask)
     return
   }
   if (task !== undefined && task.secretNames.length > 0) context.secrets.remove(jobId)
   context.settled(jobId, end.state)
-  if (task?.notify.onEnd !== undefined) world.work.own(notifyClient(task, jobId, 'end', context))
+  world.work.own(notifyOf(task, jobId, { started: firstStart(end), ended: true }, context))
+}
+
+/** A job so short that its start is learned with its end. */
+function firstStart({ job, change }: AttemptEnd): boolean {
+  return job.startedAt === undefined && typeof change?.patch?.startedAt === 'number'
 }
 
 function endChange({ job, from, state, cause, change = {}, exitCode = jobExit(state, cause)?.code }: AttemptEnd, now: number): JobChange {

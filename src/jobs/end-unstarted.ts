@@ -3,7 +3,7 @@ import type { JobRow } from '../store/store.ts'
 import type { Cause } from '../task/states.ts'
 import { jobExit } from './exit-code.ts'
 import type { JobControl } from './job-context.ts'
-import { notifyClient } from './notify.ts'
+import { notifyOf } from './notify.ts'
 
 /**
  * Ends a job that was never handed over: nothing of it runs, which is the proof. False when it moved meanwhile.
@@ -37,7 +37,7 @@ export async function endUnstarted(
   secrets.remove(row.id)
   const full = await store.job(row.id)
   const task = full?.task === undefined ? undefined : (JSON.parse(full.task) as ResolvedTask)
-  if (task?.notify.onEnd !== undefined) control.own(notifyClient(task, row.id, 'end', control))
+  control.own(notifyOf(task, row.id, { started: false, ended: true }, control))
   control.settled(row.id, to)
   return true
 }

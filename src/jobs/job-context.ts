@@ -2,6 +2,7 @@ import type { Logger } from '../executors/executor.ts'
 import type { Store } from '../store/store.ts'
 import type { State } from '../task/states.ts'
 import type { ChangeWriter } from './change-writer.ts'
+import type { Companions } from './companions.ts'
 import type { JobGraph } from './job-graph.ts'
 import type { SecretFiles } from './secret-files.ts'
 import type { TargetSet } from './target-set.ts'
@@ -25,4 +26,5 @@ export interface JobContext {
 export interface JobControl extends JobContext {
   readonly targets: TargetSet
   readonly graph: JobGraph
+  readonly companions: Companions
 }

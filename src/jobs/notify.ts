@@ -7,8 +7,19 @@ import { readJob } from './read-job.ts'
 /** A notify command that runs longer is ended. */
 const NOTIFY_LIMIT_MS = 60_000
 
+/** Runs the `notify` commands that a change calls for, one after the other: its start, then its end. */
+export async function notifyOf(
+  task: ResolvedTask | undefined,
+  jobId: string,
+  { started, ended }: { readonly started: boolean; readonly ended: boolean },
+  context: JobContext,
+): Promise<void> {
+  if (started && task?.notify.onStart !== undefined) await notifyClient(task, jobId, 'start', context)
+  if (ended && task?.notify.onEnd !== undefined) await notifyClient(task, jobId, 'end', context)
+}
+
 /** Runs a `notify` command on the client's side, in the directory of the task file, with the job as JSON on stdin. */
-export async function notifyClient(task: ResolvedTask, jobId: string, when: 'start' | 'end', context: JobContext): Promise<void> {
+async function notifyClient(task: ResolvedTask, jobId: string, when: 'start' | 'end', context: JobContext): Promise<void> {
   const command = when === 'end' ? task.notify.onEnd : task.notify.onStart
   const job = await readJob(context.store, jobId)
   if (command === undefined || job === undefined) return

@@ -8,7 +8,6 @@ export async function recoverJobs(control: JobControl): Promise<void> {
   const open = await control.store.openJobs()
   const { begin } = await control.graph.restore(open)
   for (const row of open) {
-    if (row.state === 'created' || row.state === 'queued') continue
     try {
       await adopt(row, control)
     } catch (error) {
@@ -19,12 +18,15 @@ export async function recoverJobs(control: JobControl): Promise<void> {
 }
 
 async function adopt(row: JobRow, control: JobControl): Promise<void> {
-  const { store, writer, targets } = control
+  const { store, writer, targets, companions } = control
   const full = await store.job(row.id)
   if (full?.task === undefined) return
+  const task = JSON.parse(full.task) as ResolvedTask
+  await companions.add(row.id, task)
+  // The graph releases it when its conditions hold.
+  if (row.state === 'created' || row.state === 'queued') return
   const target = await targets.open(row.target)
   const attempt = (await store.attempts(row.id)).find((candidate) => candidate.number === row.attempt)
-  const task = JSON.parse(full.task) as ResolvedTask
   if (row.state !== 'staging' && attempt !== undefined && (await target.adopt(full, attempt, task))) {
     if (full.cancelRequestedAt !== undefined) control.own(target.cancel(row.id))
     return

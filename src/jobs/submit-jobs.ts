@@ -3,9 +3,16 @@ import type { SubmitOptions } from './drover.ts'
 import type { JobControl } from './job-context.ts'
 import { prepareSubmission } from './submission.ts'
 
-/** Records the jobs of a file, all or none, and sets them going; returns their ids. A known `key` gives the jobs it made. */
-export async function submitJobs(file: TaskFile, options: SubmitOptions, control: JobControl): Promise<readonly string[]> {
-  const { store, writer, targets, graph, secrets } = control
+/**
+ * Records the jobs of a file, all or none, and sets them going; returns their ids. A known `key` gives the jobs it made.
+ * `idleStopMs`: the `autostop` of the last task that has one.
+ */
+export async function submitJobs(
+  file: TaskFile,
+  options: SubmitOptions,
+  control: JobControl,
+): Promise<{ readonly ids: readonly string[]; readonly idleStopMs: number | undefined }> {
+  const { store, writer, targets, graph, companions, secrets } = control
   const submissions = await prepareSubmission(file, {
     target: (name) => targets.open(name),
     others: (except) => targets.capabilities(except),
@@ -19,13 +26,14 @@ export async function submitJobs(file: TaskFile, options: SubmitOptions, control
   const { created, ids } = await store.createJobs(jobs, options.key)
   if (!created) {
     for (const job of jobs) secrets.remove(job.id)
-    return ids
+    return { ids, idleStopMs: undefined }
   }
   writer.announce(ids)
   const events = [{ type: 'state', data: { from: 'created', to: 'queued' } }]
   await Promise.all(
     jobs.map((job) => writer.apply({ jobId: job.id, at: job.createdAt, from: 'created', attempt: 1, to: 'queued', events })),
   )
+  for (const { job, task } of submissions) await companions.add(job.id, task)
   await graph.add(jobs)
-  return ids
+  return { ids, idleStopMs: submissions.findLast(({ task }) => task.idleStopMs !== undefined)?.task.idleStopMs }
 }

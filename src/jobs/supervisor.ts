@@ -14,6 +14,7 @@ import { isSettled } from '../task/states.ts'
 import type { TaskFile } from '../task/task-spec.ts'
 import { cancelJob } from './cancel-job.ts'
 import { ChangeWriter } from './change-writer.ts'
+import { Companions } from './companions.ts'
 import type {
   CheckLine,
   Drover,
@@ -107,6 +108,7 @@ class JobSupervisor implements Supervisor {
   readonly #startedAt: number
   readonly #resolveStopped: () => void
   #busySince: number
+  #idleExitMs: number | null
   #closing: Promise<void> | undefined
   #idleTimer: NodeJS.Timeout | undefined
 
@@ -118,6 +120,7 @@ class JobSupervisor implements Supervisor {
     this.#socketPath = socketPath
     this.#lease = lease
     const now = options.now ?? Date.now
+    this.#idleExitMs = options.idleExitMs
     this.#startedAt = now()
     this.#busySince = now()
     const { log, home, environment } = options
@@ -128,6 +131,7 @@ class JobSupervisor implements Supervisor {
     })
     this.#work = new OwnedWork({ signal, log, label: '' })
     const graph = new JobGraph(() => this.#control)
+    const companions = new Companions(() => this.#control, this.#work)
     const context: JobContext = {
       store,
       writer,
@@ -136,9 +140,12 @@ class JobSupervisor implements Supervisor {
       signal,
       now,
       own: (work) => this.#work.own(work),
-      settled: (jobId, state) => graph.settled(jobId, state),
+      settled: (jobId, state) => {
+        graph.settled(jobId, state)
+        companions.settled(jobId, state)
+      },
     }
-    this.#control = { ...context, graph, targets: new TargetSet({ home, environment, context }) }
+    this.#control = { ...context, graph, companions, targets: new TargetSet({ home, environment, context }) }
     if (options.idleExitMs !== null) this.#idleTimer = setInterval(() => this.#lookIdle(), IDLE_LOOK_MS)
   }
 
@@ -154,8 +161,7 @@ class JobSupervisor implements Supervisor {
 
   #lookIdle(): void {
     if (this.#control.targets.busy()) this.touch()
-    const { idleExitMs } = this.#options
-    if (idleExitMs !== null && this.#control.now() - this.#busySince >= idleExitMs) void this.close()
+    if (this.#idleExitMs !== null && this.#control.now() - this.#busySince >= this.#idleExitMs) void this.close()
   }
 
   close(): Promise<void> {
@@ -196,7 +202,8 @@ class JobSupervisor implements Supervisor {
 
   async submit(file: TaskFile, options: SubmitOptions = {}): Promise<readonly Job[]> {
     this.touch()
-    const ids = await submitJobs(file, options, this.#control)
+    const { ids, idleStopMs } = await submitJobs(file, options, this.#control)
+    if (this.#idleExitMs !== null && idleStopMs !== undefined) this.#idleExitMs = idleStopMs
     return Promise.all(ids.map((id) => this.#view(this.#row(id))))
   }
 
@@ -320,7 +327,7 @@ class JobSupervisor implements Supervisor {
       started_at: new Date(this.#startedAt).toISOString(),
       jobs: await this.#control.store.counts(),
       memory_bytes: process.memoryUsage.rss(),
-      idle_exit_ms: this.#options.idleExitMs,
+      idle_exit_ms: this.#idleExitMs,
     }
   }
 }

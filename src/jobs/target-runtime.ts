@@ -16,6 +16,7 @@ import { Capacity } from './capacity.ts'
 import { collectOutputs } from './collect.ts'
 import { endAttempt } from './end-attempt.ts'
 import type { JobContext } from './job-context.ts'
+import { notifyOf } from './notify.ts'
 import { OwnedWork } from './owned-work.ts'
 import { resubmit, startAttempt } from './start-attempt.ts'
 
@@ -288,6 +289,8 @@ export class TargetRuntime {
       if (made) {
         commit()
         active.state = verdict.state
+        const started = job.startedAt === undefined && change.patch?.startedAt !== undefined
+        this.#work.own(notifyOf(active.task, job.id, { started, ended: false }, this.#context))
       } else this.wake(active.jobId)
     }
   }

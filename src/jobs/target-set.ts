@@ -72,8 +72,7 @@ export class TargetSet {
   #definition(place: Place): Target {
     if (typeof place === 'string') return this.#named(place, undefined)
     if (!('id' in place)) return this.#named(place.target, place.clientDirectory)
-    const task = place.task === undefined ? undefined : (JSON.parse(place.task) as ResolvedTask)
-    return task?.definition ?? this.#named(place.target, task?.clientDirectory)
+    return definitionOf(place) ?? this.#named(place.target, undefined)
   }
 
   /** The runtime of a target, opened once; a failed opening is tried anew at the next call. */
@@ -114,9 +113,12 @@ export class TargetSet {
     }
   }
 
-  /** A target that is open already. A job's row must hold its task. */
-  opened(place: Place): OpenTarget | undefined {
-    return this.#ready.get(targetKey(this.#definition(place)))
+  /** A target that is open already; reads no file. A job's row should hold its task: without, any target of the name is taken. */
+  opened(place: string | JobRow): OpenTarget | undefined {
+    const name = typeof place === 'string' ? place : place.target
+    const definition = typeof place === 'string' ? undefined : definitionOf(place)
+    if (definition !== undefined) return this.#ready.get(targetKey(definition))
+    return [...this.#ready.values()].find((runtime) => runtime.name === name)
   }
 
   /** True while any target has an attempt at work or a job in line. */
@@ -183,6 +185,11 @@ export class TargetSet {
       await runtime.transport.close()
     }
   }
+}
+
+/** What a job was submitted to; undefined for a row without its task, and for a job of an older store. */
+function definitionOf({ task }: JobRow): Target | undefined {
+  return task === undefined ? undefined : (JSON.parse(task) as ResolvedTask).definition
 }
 
 /** Facts are kept by name and definition: two projects' targets of one name are two places. */
