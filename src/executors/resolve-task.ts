@@ -136,7 +136,8 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
     ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? Math.floor(site.cpus / Math.max(perNode.cpus, 0.001))))
     : 1
   const prologue = context.definition?.prologue
-  const kept = [...Object.keys(spec.envs), ...Object.keys(spec.secrets)]
+  const parameters = spec.array?.elements.kind === 'matrix' ? spec.array.elements.parameters.map(({ name }) => name) : []
+  const kept = [...Object.keys(spec.envs), ...Object.keys(spec.secrets), ...parameters]
   const before = prologue === undefined ? undefined : compilePrologue({ text: prologue, target: context.target, kept })
   return {
     name: spec.name ?? 'task',

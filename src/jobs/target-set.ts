@@ -201,7 +201,9 @@ async function makeRoot(runtime: OpenTarget): Promise<void> {
   try {
     await runtime.open()
   } catch (error) {
-    const { code, message } = toErrorJson(error)
+    const { code, message, transient } = toErrorJson(error)
+    // Nobody's configuration is to blame for a connection that broke.
+    if (transient) throw error
     throw new DroverError(code === 'internal' ? 'no_permission' : code, `cannot use target "${runtime.name}": ${message}`, {
       level: 'config',
       cause: error,
