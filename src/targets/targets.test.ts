@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -6,6 +6,7 @@ import { DroverError } from '../errors.ts'
 import { resolveHome } from './drover-home.ts'
 import { loadTargets } from './load-targets.ts'
 import { cacheSite, parseProbe, readCachedSite } from './site-facts.ts'
+import { targetKey } from './target.ts'
 
 let at = ''
 beforeEach(() => {
@@ -58,6 +59,38 @@ describe('loadTargets', () => {
     expect(limits).toEqual({ queries_per_minute: 4, memory: 8 * 1024 ** 3, cpus: 2 })
     expect(warnings).toHaveLength(1)
     expect(files).toHaveLength(3)
+  })
+
+  test('without a client no project file is read', () => {
+    put('project/drover.yaml', 'targets: {lab: {kind: ssh}}')
+    const { targets, files } = loadTargets({ home: '/h', environment: { HOME: at, DROVER_SITE_CONFIG: '/nowhere' }, kinds: {} })
+    expect([Object.keys(targets), files]).toEqual([['local'], []])
+  })
+
+  // Only root can give a file away.
+  test.skipIf(process.getuid?.() !== 0)("another user's file where anyone may write is passed over, elsewhere it counts", () => {
+    put('project/drover.yaml', 'targets: {lab: {kind: ssh}}')
+    chownSync(join(at, 'project/drover.yaml'), 65_534, 65_534)
+    expect(Object.keys(load().targets)).toEqual(['local', 'lab'])
+    chmodSync(join(at, 'project'), 0o1777)
+    expect(load()).toMatchObject({ files: [], warnings: [expect.stringMatching(/project\/drover\.yaml is not read: .*65534/)] })
+    expect(Object.keys(load().targets)).toEqual(['local'])
+  })
+
+  test('a definition has one key however it is written, and another one for each difference', () => {
+    const target = { name: 'lab', kind: 'ssh', root: '/r', options: { hosts: ['a', 'b'], port: 1 }, limits: {} }
+    const key = targetKey(target)
+    expect(key).toMatch(/^[0-9a-f]{16}$/)
+    expect(targetKey({ limits: {}, options: { port: 1, hosts: ['a', 'b'] }, root: '/r', kind: 'ssh', name: 'lab' })).toBe(key)
+    const others = [
+      { name: 'x' },
+      { kind: 'x' },
+      { root: '/x' },
+      { prologue: 'x' },
+      { limits: { cpus: 1 } },
+      { options: { hosts: ['b', 'a'], port: 1 } },
+    ]
+    expect(new Set(others.map((other) => targetKey({ ...target, ...other })).concat(key)).size).toBe(others.length + 1)
   })
 
   test.each([
