@@ -36,11 +36,6 @@ export interface DriverOptions {
   readonly graceSeconds: number
   /** How process groups are made on the target, as its probe found. `none`: only the script itself is signalled. */
   readonly processGroups: 'setsid' | 'perl' | 'bash' | 'none'
-  /**
-   * True where `env --default-signal` exists (coreutils 8.31): it undoes that background processes of a shell begin with INT
-   * and QUIT ignored. Costs one exec per script. Default false. perl and bash groups do so anyway.
-   */
-  readonly resetSignals?: boolean
   /** GPUs per node, for the phase's variables. Default 0. */
   readonly gpusPerNode?: number
   /** Runs node.sh. Default `['sh']`. */

@@ -1,18 +1,20 @@
 import { compileArrayDriver } from './array-driver-script.ts'
 import type { DriverOptions } from './driver-options.ts'
+import { compileRunner } from './node-runner-script.ts'
 import { DUPLICATE_EXIT_CODE } from './protocol.ts'
 import { quoteArgv } from './quote.ts'
 import { RANK_DRIVER } from './rank-driver-script.ts'
 import { compilePrelude } from './script-prelude.ts'
+import { SOLO_DRIVER } from './solo-driver-script.ts'
 
 export type { DriverOptions } from './driver-options.ts'
 export { compileNodeRunner } from './node-runner-script.ts'
 
-/** The driver could not begin: the claim directory can't be made (full disk, permissions). Nothing was run. */
+/** The driver could not begin: its mark in the claim directory can't be made (full disk, permissions). Nothing was run. */
 export const DRIVER_UNUSABLE_EXIT_CODE = 96
 
 /** Directories an attempt needs, relative to its own; staging makes them, else the driver does. */
-export const ATTEMPT_DIRECTORIES = ['claim', 'events', 'exit', 'logs', 'slots'] as const
+export const ATTEMPT_DIRECTORIES = ['claim/0', 'events', 'exit', 'logs', 'slots'] as const
 
 /**
  * Compiles driver.sh, which orchestrates one attempt on one machine: `sh <attemptDir>/driver.sh`, to be started as leader of
@@ -21,20 +23,29 @@ export const ATTEMPT_DIRECTORIES = ['claim', 'events', 'exit', 'logs', 'slots'] 
  * on, and writes exit/job last. It ends with 0 only when every rank's record (every element's result) says 0 and is written;
  * else with the first failing rank's (element's) code, 1 where none can be named.
  *
- * One child is simply waited for. Several have a watching subshell each, which writes the child's status to
+ * One rank has no runner of its own, see `SOLO_DRIVER`. One child is simply waited for. Several have a watching subshell each, which writes the child's status to
  * claim/<n>/end-<child> and a line to a FIFO: POSIX sh cannot wait for any one of several.
+ *
+ * Who starts it may spare it a process by variables that it takes out of the environment: `_d_known_boot`, epoch seconds at
+ * boot, and `_d_known_reset`, see `SIGNAL_RESET`.
  * Throws InputError `invalid_argument` as `validateDriverOptions` and `quoteShell` do.
  */
 export function compileDriver(options: DriverOptions): string {
+  const solo = options.ranks.length === 1 && !options.slots
   return `#!/bin/sh
 # Functions are called by traps and by the other program, and "a && b || c" is meant:
 # shellcheck disable=SC2317,SC2015,SC2009,SC2030,SC2031,SC2034
 # Driver of job ${options.jobId}, attempt ${options.attempt}, made by Drover. By hand: sh driver.sh
 ${compilePrelude(options)}
-_d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
 _d_has_setup=${options.hasSetup ? 1 : ''}
+${solo ? `${compileRunner(options)}${BEGIN}${SOLO_DRIVER}${END}` : compileParallel(options)}`
+}
+
+/** Ranks beside each other, or an array's slots: children of the driver, each with a node runner. */
+function compileParallel(options: DriverOptions): string {
+  return `_d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
 _d_run_node() { _d_in_group ${quoteArgv(options.interpreter ?? [options.processGroups === 'bash' ? 'bash' : 'sh'])} "$_d_dir/node.sh" "$@"; }
-${CHILDREN}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${MAIN}`
+${CHILDREN}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${BEGIN}${PARALLEL}${END}`
 }
 
 const CHILDREN = `
@@ -120,7 +131,7 @@ _d_read_end() {
 }
 
 # Spawns child $1 of this phase.
-_d_spawn_child() { if [ "$_d_phase" = slot ]; then _d_spawn slot "$1" "$_d_boot_epoch"; else _d_spawn "$1" "$_d_phase" "$_d_boot_epoch"; fi; }
+_d_spawn_child() { if [ "$_d_phase" = slot ]; then _d_spawn slot "$1" "$_d_boot_epoch" "$_d_reset"; else _d_spawn "$1" "$_d_phase" "$_d_boot_epoch" "$_d_reset"; fi; }
 
 # Runs children of one phase to their ends: setup, run (ranks) or slot.
 _d_run_children() {
@@ -212,26 +223,33 @@ _d_note_failure() {
 }
 `
 
-const MAIN = `
+const BEGIN = `
 trap _d_on_stop TERM INT
 trap '_d_woken=1' HUP
 # Not '': what is started here would inherit that.
 trap : PIPE
 
-[ -d "$_d_dir/claim" ] && [ -d "$_d_dir/events" ] && [ -d "$_d_dir/exit" ] && [ -d "$_d_dir/logs" ] && [ -d "$_d_dir/slots" ] ||
-  mkdir -p "$_d_dir/claim" "$_d_dir/events" "$_d_dir/exit" "$_d_dir/logs" "$_d_dir/slots"
-if ! mkdir "$_d_claim"; then
-  if [ -d "$_d_claim" ]; then
+[ -d "$_d_claim" ] && [ -d "$_d_dir/events" ] && [ -d "$_d_dir/exit" ] && [ -d "$_d_dir/logs" ] ||
+  mkdir -p "$_d_claim" "$_d_dir/events" "$_d_dir/exit" "$_d_dir/logs" "$_d_dir/slots"
+# The claim: the file is made by one instance only (O_EXCL), whatever made the directory.
+set -C
+if ! { printf '' >"$_d_claim/id"; } 2>/dev/null; then
+  if [ -e "$_d_claim/id" ]; then
     echo 'drover: this attempt has been claimed by another instance; nothing is run' >&2
     exit ${DUPLICATE_EXIT_CODE}
   fi
   echo 'drover: cannot claim this attempt; nothing is run' >&2
   exit ${DRIVER_UNUSABLE_EXIT_CODE}
 fi
-_d_begin ''
+set +C
+_d_begin "\${_d_known_boot:-}" "\${_d_known_reset:-}"
+unset _d_known_boot _d_known_reset
 printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_claim/id"
 printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"
 _d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"
+`
+
+const PARALLEL = `
 # A TERM before the claim could not leave its mark.
 [ "$_d_told" = 0 ] || printf '' >"$_d_claim/stop-term"
 [ ! -e "$_d_dir/cancel" ] || _d_on_stop
@@ -257,10 +275,15 @@ if [ -n "$_d_lost" ] && [ "\${_d_first_code:-0}" = 0 ]; then _d_first_code=1; fi
 _d_code=\${_d_first_code:-0}
 if [ "$_d_told" = 0 ]; then _d_said=$_d_first_told; else _d_said=$_d_told; fi
 [ "$_d_phase" = setup ] || _d_phase=run
+`
+
+const END = `
 _d_clock
 _d_event job driver_end
-rm -f "$_d_dir/env"
+# The record is what is waited for: before it the secrets go, after it the name.
+{ printf '' >"$_d_dir/env"; } 2>/dev/null
 _d_signal_of "$_d_code"
-_d_record job -1 "$_d_code" "$_d_signal_number" "$_d_began" "$_d_now" "$_d_said" "$_d_phase" || exit 1
+_d_record job -1 "$_d_code" "$_d_signal_number" "$_d_began" "$_d_now" "$_d_said" "$_d_phase" || _d_code=1
+rm -f "$_d_dir/env"
 exit "$_d_code"
 `

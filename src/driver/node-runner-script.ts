@@ -6,12 +6,12 @@ import { compilePrelude } from './script-prelude.ts'
 import { compileSlot } from './slot-script.ts'
 
 /**
- * Compiles node.sh, the program that runs on every node: `sh node.sh <rank> setup|run [<epoch seconds at boot>]`. It is to be
+ * Compiles node.sh, the program that runs on every node: `sh node.sh <rank> setup|run [<epoch seconds at boot> <reset>]`. It is to be
  * started as leader of a process group of its own. It runs setup.sh or run.sh as leader of another group, stdin /dev/null,
  * ends it (TERM, grace, KILL) when told by TERM or INT or at the time limit, ends what the script left behind in its group,
  * and proves the end by one line in exit/<rank>. A setup that went well leaves no record, only its event. Ends with the
  * script's code (128 + n for signals); 125 when it could not write the record.
- * For arrays also `sh node.sh slot <k> [<epoch>]`, see `compileSlot`.
+ * For arrays also `sh node.sh slot <k> [<epoch> <reset>]`, see `compileSlot`.
  * Throws InputError `invalid_argument` as `validateDriverOptions` and `quoteShell` do.
  */
 export function compileNodeRunner(options: DriverOptions): string {
@@ -20,7 +20,30 @@ export function compileNodeRunner(options: DriverOptions): string {
 # shellcheck disable=SC2317,SC2015,SC2009,SC2030,SC2031,SC2034
 # Node runner of job ${options.jobId}, attempt ${options.attempt}, made by Drover.
 # By hand: sh node.sh RANK setup|run${options.slots ? ', sh node.sh slot K' : ''}
-${compilePrelude(options)}
+${compilePrelude(options)}${compileRunner(options)}
+${options.slots ? compileSlot(options, options.slots) : ''}
+case \${1:-}:\${2:-} in
+${options.slots ? '  slot:*) _d_slot "$2" "${3:-}" "${4:-}" ;;\n' : ''}  *:setup | *:run)
+    trap _d_on_stop TERM INT
+    trap _d_on_alarm ALRM
+    trap '_d_woken=1' HUP
+    # Not '': the script would inherit that.
+    trap : PIPE
+    _d_begin "\${3:-}" "\${4:-}"
+    _d_run_phase "$1" "$2"
+    exit "$_d_status"
+    ;;
+  *)
+    echo 'drover: usage: sh node.sh RANK setup|run' >&2
+    exit 125
+    ;;
+esac
+`
+}
+
+/** Functions of one rank, above all `_d_run_phase RANK setup|run`: what node.sh and the driver of a single rank are made of. */
+export function compileRunner(options: DriverOptions): string {
+  return `
 # What differs by phase and rank, exported after the job's own environment.
 _d_export() {
   case $2 in
@@ -45,21 +68,12 @@ ${options.ranks.map(({ rank, node }) => `    ${rank}) _d_node=${node.replace(/[^
 _d_become() {
   if [ "$1" = setup ]; then
     IFS= read -r _d_line <"$_d_dir/setup.sh"
-    case $_d_line in '#!'*) _d_in_group "$_d_dir/setup.sh" ;; esac
-    _d_in_group ${scriptCommand(undefined, options.shell, 'setup.sh')}
+    case $_d_line in '#!'*) _d_become_script "$_d_dir/setup.sh" ;; esac
+    _d_become_script ${scriptCommand(undefined, options.shell, 'setup.sh')}
   fi
-  _d_in_group ${runCommand(options.run, options.shell)}
+  _d_become_script ${runCommand(options.run, options.shell)}
 }
-${RUNNER}
-${options.slots ? compileSlot(options, options.slots) : ''}
-case \${1:-}:\${2:-} in
-${options.slots ? '  slot:*) _d_slot "$2" "${3:-}" ;;\n' : ''}  *:setup | *:run) _d_run_phase "$1" "$2" "\${3:-}" ;;
-  *)
-    echo 'drover: usage: sh node.sh RANK setup|run' >&2
-    exit 125
-    ;;
-esac
-`
+${RUNNER}`
 }
 
 function exportsOf(env: Readonly<Record<string, string>>): string {
@@ -67,11 +81,11 @@ function exportsOf(env: Readonly<Record<string, string>>): string {
 }
 
 const RUNNER = `
-_d_told=0 _d_pid='' _d_script_start='' _d_termed='' _d_ended='' _d_kill_at=0 _d_forked=''
+_d_told=0 _d_ended=1 _d_heard='' _d_kill_at=0 _d_cpu_before=0 _d_counters=''
 
-# TERM, INT: told to stop.
+# TERM, INT: told to stop. Before and after a phase it is only kept in mind.
 _d_on_stop() {
-  _d_woken=1
+  _d_woken=1 _d_heard=1
   [ "$_d_told" = 0 ] && [ -z "$_d_ended" ] || return 0
   if [ -e "$_d_claim/stop-peer" ]; then _d_told=peer; else _d_told=term; fi
   _d_tell
@@ -100,7 +114,8 @@ _d_tell() {
 }
 
 _d_stop_script() {
-  _d_pid=\${_d_pid:-$!}
+  # As long as $! is what it was, the fork is still to come, and who forks looks at the mark.
+  [ -n "$_d_pid" ] || [ "$!" = "$_d_last_child" ] || _d_pid=$!
   [ -n "$_d_pid" ] && [ -z "$_d_termed" ] || return 0
   _d_termed=1
   [ -n "$_d_script_start" ] || { _d_look_at "$_d_pid" && _d_script_start=$_d_start; }
@@ -120,18 +135,27 @@ _d_send() {
 # Sets _d_kills: how often the kernel's out-of-memory killer has struck in this cgroup; 0 where that is not known.
 _d_read_kills() {
   _d_kills=0
+  if [ -n "$_d_counters" ]; then
+    _d_read_counters
+    return
+  fi
   [ -r /proc/self/cgroup ] || return 0
   while IFS=: read -r _d_number _d_controllers _d_path; do
     case ,$_d_controllers, in
-      ,,) _d_counters=/sys/fs/cgroup$_d_path/memory.events ;;
-      *,memory,*) _d_counters=/sys/fs/cgroup/memory$_d_path/memory.oom_control ;;
+      ,,) _d_each=/sys/fs/cgroup$_d_path/memory.events ;;
+      *,memory,*) _d_each=/sys/fs/cgroup/memory$_d_path/memory.oom_control ;;
       *) continue ;;
     esac
-    [ -r "$_d_counters" ] || continue
-    while read -r _d_key _d_value; do
-      [ "$_d_key" = oom_kill ] && _d_kills=$_d_value
-    done <"$_d_counters"
+    [ -r "$_d_each" ] || continue
+    _d_counters=$_d_each
+    _d_read_counters
   done </proc/self/cgroup
+  _d_counters=\${_d_counters:-/dev/null}
+}
+_d_read_counters() {
+  while read -r _d_key _d_value; do
+    [ "$_d_key" != oom_kill ] || { _d_kills=$_d_value && return; }
+  done <"$_d_counters"
 }
 
 # Sets _d_cpu: processor time of all waited-for children, hundredths. The second line of \`times\`: 0m1.230s 0m0.040s.
@@ -161,14 +185,11 @@ _d_read_limit() {
   done <"$_d_dir/events/$_d_rank"
 }
 
+# Runs phase $2 of rank $1: _d_status, and _d_recorded when it has left a record.
 _d_run_phase() {
-  _d_rank=$1 _d_phase=$2
-  trap _d_on_stop TERM INT
-  trap _d_on_alarm ALRM
-  trap '_d_woken=1' HUP
-  # Not '': the script would inherit that.
-  trap : PIPE
-  _d_begin "$3"
+  _d_rank=$1 _d_phase=$2 _d_pid='' _d_script_start='' _d_termed='' _d_forked='' _d_recorded='' _d_last_child=$!
+  _d_clock
+  _d_began=$_d_now
   _d_node_of "$_d_rank"
   case $_d_phase in
     setup) _d_out=$_d_dir/logs/setup-$_d_rank.log _d_err=$_d_out ;;
@@ -176,7 +197,8 @@ _d_run_phase() {
   esac
   # First this line, then the look at the marks: who writes a mark and then finds no line can rely on the look.
   _d_event "$_d_rank" "runner pid=$$ start=$_d_own_start boot=$_d_boot node=$_d_node"
-  if [ -e "$_d_claim/stop-term" ] || [ -e "$_d_claim/stop-peer" ] || [ -e "$_d_dir/cancel" ]; then _d_on_stop; fi
+  _d_ended=''
+  if [ -n "$_d_heard" ] || [ -e "$_d_claim/stop-term" ] || [ -e "$_d_claim/stop-peer" ] || [ -e "$_d_dir/cancel" ]; then _d_on_stop; fi
   if [ -n "$_d_limit_cs" ]; then
     _d_read_limit
     [ "$_d_left" -gt 0 ] || _d_on_alarm
@@ -192,18 +214,21 @@ _d_run_phase() {
     _d_end_group "$_d_pid" "$_d_script_start" "$_d_remaining"
     _d_clock
     _d_read_times
-    _d_before=$_d_kills
+    _d_used=$((_d_cpu - _d_cpu_before)) _d_cpu_before=$_d_cpu _d_before=$_d_kills
     _d_read_kills
     case $_d_phase in
       setup) _d_event "$_d_rank" "setup_end code=$_d_status" ;;
-      run) _d_event "$_d_rank" "script_end code=$_d_status cpu_cs=$_d_cpu oom=$((_d_kills - _d_before))" ;;
+      run) _d_event "$_d_rank" "script_end code=$_d_status cpu_cs=$_d_used oom=$((_d_kills - _d_before))" ;;
     esac
   fi
   if [ "$_d_phase:$_d_status:$_d_told" != setup:0:0 ]; then
     _d_signal_of "$_d_status"
-    _d_record "$_d_rank" "$_d_rank" "$_d_status" "$_d_signal_number" "$_d_began" "$_d_end" "$_d_told" "$_d_phase" || exit 125
+    if _d_record "$_d_rank" "$_d_rank" "$_d_status" "$_d_signal_number" "$_d_began" "$_d_end" "$_d_told" "$_d_phase"; then
+      _d_recorded=1
+    else
+      _d_status=125
+    fi
   fi
-  exit "$_d_status"
 }
 
 _d_run_script() {

@@ -8,7 +8,7 @@
  *   slots/<k>     lines `c <position> <cs>` and `r <position> <code> <told> <cs> <cs>`, see SlotLine
  *   bell          under the root: every writer appends `<job-id> <attempt> <word>` after each event or record;
  *                 a slot only when its last ring is 0.2 s ago: who hears a bell reads at once and once more 0.25 s later
- *   claim/<n>/    the programs' own: id (`<pid>:<start time>:<boot id>` of the driver), stop-term and stop-peer (marks set
+ *   claim/<n>/    the programs' own: id (`<pid>:<start time>:<boot id>` of the driver; who creates it has the claim), stop-term and stop-peer (marks set
  *                 before the TERMs they explain), timeouts, end-*, tally-*, now-*, times-*, told-*, lost, wake
  *
  * `told`: `0` not told to stop, `term` (TERM or INT, or the cancel mark), `timeout` (its own time limit),

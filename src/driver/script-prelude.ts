@@ -1,6 +1,7 @@
 import { type DriverOptions, validateDriverOptions } from './driver-options.ts'
 import { exitChecksumShell } from './exit-checksum.ts'
 import { quoteShell } from './quote.ts'
+import { SIGNAL_RESET } from './signal-reset.ts'
 
 /**
  * What driver.sh and node.sh begin with: the parameters of this attempt, then functions that both use. POSIX sh as dash,
@@ -23,7 +24,7 @@ _d_bell=${quoteShell(options.bellPath)}
 # Time limit and grace (TERM to KILL): seconds, and in hundredths. No limit: empty.
 _d_limit_cs=${timeoutSeconds === undefined ? "''" : Math.round(timeoutSeconds * 100)}
 _d_grace=${options.graceSeconds} _d_grace_cs=${Math.round(options.graceSeconds * 100)}
-${FUNCTIONS}${exitChecksumShell}${GROUPS[options.processGroups](options)}`
+${FUNCTIONS}${SIGNAL_RESET}${exitChecksumShell}${GROUPS[options.processGroups]}`
 }
 
 /** Job control of bash makes the groups; other shells have none without a terminal. */
@@ -32,17 +33,18 @@ const RESTART_AS_BASH = `
 `
 
 /**
- * `_d_in_group word…` becomes that program, as leader of a group of its own, when it is called in a background subshell.
- * `_d_groups`: whether there are groups to signal.
+ * `_d_in_group word…` becomes that program, as leader of a group of its own, when it is called in a background subshell;
+ * `_d_become_script` does so with INT and QUIT at their defaults. `_d_groups`: whether there are groups to signal.
  */
-const GROUPS: Record<DriverOptions['processGroups'], (options: DriverOptions) => string> = {
-  setsid: ({ resetSignals }) => `
+const GROUPS: Record<DriverOptions['processGroups'], string> = {
+  setsid: `
 _d_groups=1
 _d_find_tool setsid && _d_setsid=$_d_found
-${resetSignals ? '_d_find_tool env && _d_env=$_d_found\n' : ''}_d_monitor() { :; }
-_d_in_group() { exec ${resetSignals ? '"$_d_env" --default-signal=INT,QUIT ' : ''}"$_d_setsid" "$@"; }
+_d_monitor() { :; }
+_d_in_group() { exec "$_d_setsid" "$@"; }
+_d_become_script() { _d_exec_reset "$_d_setsid" "$@"; }
 `,
-  perl: () => `
+  perl: `
 _d_groups=1
 _d_find_tool perl && _d_perl=$_d_found
 _d_monitor() { :; }
@@ -50,18 +52,21 @@ _d_in_group() {
   # shellcheck disable=SC2016
   exec "$_d_perl" -e 'use POSIX (); POSIX::setsid(); $SIG{INT} = $SIG{QUIT} = "DEFAULT"; exec {$ARGV[0]} @ARGV; warn "$ARGV[0]: $!\\n"; exit 127' -- "$@"
 }
+_d_become_script() { _d_in_group "$@"; }
 `,
-  bash: () => `
+  bash: `
 _d_groups=1
-# Between on and off, each background job leads a group.
+# Between on and off, each background job leads a group, and ignores nothing.
 _d_monitor() { case $1 in on) set -m ;; off) set +m ;; esac; }
 _d_in_group() { exec "$@"; }
+_d_become_script() { exec "$@"; }
 `,
-  none: () => `
+  none: `
 # There is no way to make process groups here: only the script itself can be signalled, not what it starts.
 _d_groups=
 _d_monitor() { :; }
 _d_in_group() { exec "$@"; }
+_d_become_script() { _d_exec_reset "$@"; }
 `,
 }
 
@@ -70,14 +75,13 @@ _d_claim=$_d_dir/claim/$_d_restart
 _d_tools=$PATH
 if [ -r /proc/self/stat ] && [ -r /proc/uptime ]; then _d_proc=1; else _d_proc=; fi
 
-# Sets _d_now, epoch seconds, and _d_cs, hundredths of seconds of a clock that only goes forward. One \`date\` at most.
+# Sets _d_now, epoch seconds, and _d_cs, hundredths of seconds of a clock that only goes forward. Needs _d_begin before.
 _d_clock() {
   if [ -n "$_d_proc" ]; then
     read -r _d_up _d_rest </proc/uptime
     _d_seconds=\${_d_up%%.*} _d_hundredths=\${_d_up#*.}
     # "08" is no number to a shell; 108 is.
     _d_cs=$((_d_seconds * 100 + 1$_d_hundredths - 100))
-    [ -n "$_d_boot_epoch" ] || _d_boot_epoch=$(($(date +%s) - _d_seconds))
     _d_now=$((_d_boot_epoch + _d_seconds))
   else
     _d_now=$(date +%s)
@@ -157,15 +161,15 @@ _d_end_group() {
 }
 
 # Sets _d_found: where on PATH program $1 is. Without a process, unlike \`command -v\` in a substitution.
-_d_find_tool() {
+_d_look_for() {
   _d_search=$PATH:/usr/bin:/bin:
   while [ -n "$_d_search" ]; do
     _d_found=\${_d_search%%:*}/$1 _d_search=\${_d_search#*:}
     [ -f "$_d_found" ] && [ -x "$_d_found" ] && return 0
   done
-  echo "drover: no $1 on PATH" >&2
   return 1
 }
+_d_find_tool() { _d_look_for "$1" || { echo "drover: no $1 on PATH" >&2 && return 1; }; }
 
 # _d_event FILE TEXT: an event line, and the bell. Needs _d_clock before.
 _d_event() {
@@ -269,9 +273,16 @@ _d_format() {
   case $_d_part in 0) ;; ?) _d_duration=$_d_duration.0$_d_part ;; *) _d_duration=$_d_duration.$_d_part ;; esac
 }
 
-# _d_begin [EPOCH]: clock and identity of this process. EPOCH: epoch seconds at boot, where the caller knows them.
+# _d_begin [EPOCH] [RESET]: clock, identity and means of this process. EPOCH: epoch seconds at boot, RESET: what resets
+# signals, where the caller knows them. Else one process finds out both.
 _d_begin() {
   _d_boot_epoch=\${1:-}
+  case $_d_boot_epoch in *[!0-9]* | ????????????*) _d_boot_epoch='' ;; esac
+  _d_find_reset "\${2:-}"
+  if [ -z "$_d_boot_epoch" ] && [ -n "$_d_proc" ]; then
+    read -r _d_up _d_rest </proc/uptime
+    _d_boot_epoch=$((\${_d_date:-$(date +%s)} - \${_d_up%%.*}))
+  fi
   _d_clock
   _d_began=$_d_now
   _d_read_boot

@@ -48,7 +48,7 @@ _d_set_values() { DROVER_ARRAY_VALUE=$(($1 * ${elements.step} + ${elements.start
 _d_start_element() {
   {
     [ ! -e "$_d_told_mark" ] || _d_leave_if_told
-    exec ${elementCommand(options.run, options.shell)}
+    _d_exec_reset ${elementCommand(options.run, options.shell)}
   } >>"$_d_dir/logs/$_d_position.out" 2>|"$_d_dir/logs/$_d_position.err" 4<&- 5>&- &
 }
 _d_array_size=${slots.size ?? elements.count}
@@ -124,7 +124,7 @@ _d_slot() {
   trap _d_on_slot_stop TERM INT
   trap '_d_woken=1' HUP
   trap : PIPE
-  _d_begin "$2"
+  _d_begin "$2" "$3"
   printf '%s slot k=%s pid=%s start=%s boot=%s\\n' "$_d_now" "$_d_k" $$ "$_d_own_start" "$_d_boot" >>"$_d_dir/events/job"
   exec </dev/null 5>>"$_d_dir/slots/$_d_k"
   _d_open_elements

@@ -18,11 +18,14 @@ export interface SpawnerHello {
  * The program of the spawner: POSIX sh, read from stdin before the first request (dash, bash, busybox ash).
  * Requests are calls of its functions, answers are lines `<id> <word> <detail…>` of less than 4096 bytes (one pipe write):
  *
- *   s ID LOG CWD ARGV…        → `ID s PID START` | `ID e cwd|log|program`
+ *   s ID BOOT LOG CWD ARGV…   → `ID s PID START` | `ID e cwd|log|program`
  *   k ID SIGNAL GROUP PID START …  → `ID k <one 0 or 1 per process: sent or not>`
  *   a ID PID START …          → `ID a <one 0 or 1 per process>`
  *   r ID SCRIPT IN OUT ERR    → `ID b PID START` at once, `ID d CODE` when it has ended
  *   p ID                      → `ID p` reaps ended children
+ *
+ * BOOT: epoch seconds at boot. A started driver is told them, and what resets signals here, by the variables that
+ * `compileDriver` names: it need not run a process to find out.
  *
  * `monitor` is for bash where neither setsid nor perl exist: `set -m` makes each background job a group of its own.
  */
@@ -32,7 +35,7 @@ trap '' HUP
 unset CDPATH
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 cd /
-U=$(umask) B=- G=none I=0 W=0 L=0 N='
+U=$(umask) B=- G=none I=0 W=0 L=0 D= N='
 '
 if [ -r /proc/self/stat ] && [ -r /proc/sys/kernel/random/boot_id ]; then
   L=1
@@ -49,13 +52,13 @@ if [ ${options.monitor ? 1 : 0} = 1 ]; then
 elif [ "$SETSID" ]; then
   G=setsid
   if "$ENV" --default-signal=INT,QUIT true 2>/dev/null </dev/null; then
-    I=1
+    I=1 D=env
     x() { exec "$ENV" --default-signal=INT,QUIT "$SETSID" -- "$@"; }
   else
     x() { exec "$SETSID" -- "$@"; }
   fi
 elif [ "$PERL" ]; then
-  G=perl I=1
+  G=perl I=1 D=perl
   x() { exec "$PERL" -e 'use POSIX (); POSIX::setsid(); $SIG{INT} = $SIG{QUIT} = "DEFAULT"; exec {$ARGV[0]} @ARGV; die "$ARGV[0]: $!\\n"' -- "$@"; }
 else
   command -v bash >/dev/null 2>&1 && W=1
@@ -84,8 +87,8 @@ else
   }
 fi
 s() {
-  i=$1 l=$2 c=$3
-  shift 3
+  i=$1 b=$2 l=$3 c=$4
+  shift 4
   case $1 in
     /*) [ -f "$1" ] && [ -x "$1" ] ;;
     */*) [ -f "$c/$1" ] && [ -x "$c/$1" ] ;;
@@ -101,7 +104,7 @@ s() {
     echo "$i e log"
   else
     umask "$U"
-    { cd "$c" && x "$@"; } </dev/null >>"$l" 2>&1 &
+    { cd "$c" && export _d_known_boot="$b" _d_known_reset="$D" && x "$@"; } </dev/null >>"$l" 2>&1 &
     t $!
     echo "$i s $! \${T:--}"
   fi

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn as spawnChild } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, uptime } from 'node:os'
 import { join } from 'node:path'
 import { quoteShell } from '../driver/quote.ts'
 import { DroverError } from '../errors.ts'
@@ -99,7 +99,7 @@ class ShellSpawner implements Spawner {
     const outcomes = await Promise.allSettled(
       requests.map((request) =>
         this.#ask<StartedProcess>(
-          (id) => `s ${id} ${[request.logPath, request.cwd, ...request.argv].map(quoteShell).join(' ')}\n`,
+          (id) => `s ${id} ${bootEpochSeconds()} ${[request.logPath, request.cwd, ...request.argv].map(quoteShell).join(' ')}\n`,
           (word, detail) =>
             word === 's' ? { pid: Number(detail[0]), startTime: detail[1] ?? '-', bootId } : startError(request, detail[0]),
         ),
@@ -360,6 +360,11 @@ class ShellSpawner implements Spawner {
     }, this.#options.reapIntervalMs ?? 5000)
     this.#reapTimer.unref()
   }
+}
+
+/** Epoch seconds at which this machine booted, by the clock that shells read as /proc/uptime; to half a second. */
+function bootEpochSeconds(): number {
+  return Math.round(Date.now() / 1000 - uptime())
 }
 
 /** Run by bash, since dash cannot name descriptors above 9: `$0 $1… --` are descriptors to close, what follows is executed. */

@@ -234,6 +234,21 @@ describe.each(shells)('array slots under %s', (_, shell) => {
     })
   })
 
+  test.each(['env', 'perl', 'python', undefined] as const)('INT and QUIT are not ignored in elements, by %s', async (knownReset) => {
+    const options = { shell, array: count(2, 1), ...(knownReset ? { knownReset } : {}) }
+    await withAttempt({ ...options, run: "trap 'exit 9' INT; kill -INT $$" }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(9)
+    })
+    await withAttempt({ ...options, run: ['sh', '-c', 'kill -QUIT $$'] }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(131)
+      expect([...attempt.results().values()]).toEqual(['131 0', '131 0'])
+    })
+    await withAttempt({ ...options, run: ['/nowhere/at all'] }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(127)
+      expect(attempt.read('logs/1.err')).toContain('/nowhere/at all')
+    })
+  })
+
   test('what an element leaves behind is ended with it', async () => {
     await withAttempt({ shell, run: 'sleep 60 & exit 0', array: count(4, 2) }, async (attempt) => {
       expect(await attempt.start().end()).toBe(0)

@@ -36,7 +36,10 @@ export interface AttemptOptions {
   readonly timeoutSeconds?: number
   readonly graceSeconds?: number
   readonly processGroups?: DriverOptions['processGroups']
-  readonly resetSignals?: boolean
+  /** Variables of the driver process. */
+  readonly driverEnv?: Readonly<Record<string, string>>
+  /** What resets signals, as a parent that knows it says; default: the driver finds out. */
+  readonly knownReset?: 'env' | 'perl' | 'python' | 'none'
   /** Name of the directory of everything, for hostile ones. */
   readonly name?: string
   readonly array?: ArraySpec['elements'] & { readonly size: number; readonly width: number; readonly positions?: readonly number[] }
@@ -83,7 +86,6 @@ export class Attempt {
       graceSeconds: options.graceSeconds ?? 5,
       processGroups: options.processGroups ?? 'setsid',
       interpreter: options.shell,
-      ...(options.resetSignals ? { resetSignals: true } : {}),
       ...(options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds }),
       ...(array && elements
         ? {
@@ -119,7 +121,14 @@ export class Attempt {
     const child = spawn(program, [...words, join(this.dir, attemptPaths.driver)], {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { PATH: process.env.PATH, HOME: this.base, DROVER_TEST_MARK: this.mark, DROVER_TEST_RUN: process.env.DROVER_TEST_RUN },
+      env: {
+        ...this.options.driverEnv,
+        ...(this.options.knownReset ? { _d_known_reset: this.options.knownReset } : {}),
+        PATH: process.env.PATH,
+        HOME: this.base,
+        DROVER_TEST_MARK: this.mark,
+        DROVER_TEST_RUN: process.env.DROVER_TEST_RUN,
+      },
     })
     closeSync(log)
     return child

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { attemptPaths } from '../../src/driver/protocol.ts'
@@ -196,7 +196,8 @@ describe.each(shells)('driver and node runner under %s', (_, shell) => {
     )
   })
 
-  test.each([1, 3])('kill -9 of a runner, %i ranks: its script is ended, the rank named, no success', async (ranks) => {
+  test('kill -9 of a runner of several ranks: its script is ended, the rank named, no success', async () => {
+    const ranks = 3
     await withAttempt({ shell, ranks, run: 'echo ready; sleep 60 & wait' }, async (attempt) => {
       attempt.start()
       for (let rank = 0; rank < ranks; rank++) await ready(attempt, rank)
@@ -206,6 +207,63 @@ describe.each(shells)('driver and node runner under %s', (_, shell) => {
       expect(attempt.events('job').find(({ word }) => word === 'rank_lost')?.detail).toEqual({ rank: '0', code: '137' })
       for (let rank = 1; rank < ranks; rank++) expect(attempt.record(rank)).toMatchObject({ told: 'peer' })
       await until('the end of the script', () => attempt.processes().length === 0)
+    })
+  })
+
+  test('kill -9 of the driver of a single rank: no record, and the script is still to be found by its event', async () => {
+    await withAttempt({ shell, run: 'echo ready; sleep 60 & wait' }, async (attempt) => {
+      attempt.start()
+      await ready(attempt)
+      const [runner, script] = attempt.events(0)
+      expect(Number(runner?.detail.pid)).toBe(attempt.pid)
+      process.kill(attempt.pid, 'SIGKILL')
+      expect(await attempt.end()).toBe(-1)
+      for (const who of [0, 'job'] as const) expect(attempt.reading(who)).toEqual({ kind: 'none' })
+      process.kill(-Number(script?.detail.pid), 'SIGTERM')
+      await until('the end of the script', () => attempt.processes().length === 0)
+    })
+  })
+
+  test('a single rank: setup, gate and run in one process, each with its own processor time', async () => {
+    const setup = 'i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done'
+    await withAttempt({ shell, setup, run: 'exit 4' }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(4)
+      expect(attempt.events(0).map(({ word }) => word)).toEqual(['runner', 'setup', 'setup_end', 'runner', 'script', 'script_end'])
+      expect(attempt.events('job').map(({ word }) => word)).toEqual(['driver', 'gate', 'driver_end'])
+      expect(Number(attempt.events(0).at(-1)?.detail.cpu_cs)).toBeLessThan(20)
+    })
+    await withAttempt({ shell, setup: 'exit 6', run: 'echo no' }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(6)
+      expect(attempt.record(0)).toMatchObject({ code: 6, told: '0', phase: 'setup' })
+      expect(attempt.record('job')).toMatchObject({ code: 6, told: '0', phase: 'setup' })
+      expect(attempt.read('logs/0.out')).toBe('')
+    })
+  })
+
+  test('a single rank: a TERM at any moment ends the attempt, with every record written', async () => {
+    for (let delay = 0; delay < 12; delay++) {
+      await withAttempt({ shell, setup: delay % 2 === 0 ? 'true' : 'sleep 0.01', run: 'sleep 60', graceSeconds: 1 }, async (attempt) => {
+        attempt.start()
+        await until('the claim', () => attempt.read('claim/0/id') !== '')
+        const at = process.hrtime.bigint() + BigInt(delay) * 1_000_000n
+        while (process.hrtime.bigint() < at);
+        process.kill(attempt.pid, 'SIGTERM')
+        const code = await attempt.end()
+        expect([1, 143]).toContain(code)
+        // Setup may have ended with 0 although it was told to stop.
+        expect(attempt.record(0)).toMatchObject({ code: code === 1 ? 0 : 143, told: 'term' })
+        expect(attempt.record('job')).toMatchObject({ code, told: 'term', phase: attempt.record(0).phase })
+      })
+    }
+  })
+
+  test('a single rank: the cancel mark before the start, nothing is run', async () => {
+    await withAttempt({ shell, setup: 'echo no', run: 'echo no' }, async (attempt) => {
+      writeFileSync(join(attempt.dir, 'cancel'), '')
+      expect(await attempt.start().end()).toBe(143)
+      expect(attempt.record(0)).toMatchObject({ code: 143, told: 'term', phase: 'setup' })
+      expect(attempt.record('job')).toMatchObject({ code: 143, told: 'term', phase: 'setup' })
+      expect(attempt.read('logs/0.out') + attempt.read('logs/setup-0.log')).toBe('')
     })
   })
 
@@ -256,6 +314,7 @@ describe.each(shells)('driver and node runner under %s', (_, shell) => {
   test('a claim that cannot be made: 96, and nothing is run', async () => {
     await withAttempt({ shell, run: 'echo no' }, async (attempt) => {
       // A file where the directory should be; permissions would not stop a test run as root.
+      rmSync(join(attempt.dir, 'claim', '0'), { recursive: true })
       writeFileSync(join(attempt.dir, 'claim', '0'), '')
       expect(await attempt.start().end()).toBe(96)
       expect(attempt.read('logs/0.out')).toBe('')
@@ -283,7 +342,6 @@ describe.each(shells)('driver and node runner under %s', (_, shell) => {
 
   test('a work directory that is not there: 125, with a reason', async () => {
     await withAttempt({ shell, run: 'echo no' }, async (attempt) => {
-      const { rmSync } = await import('node:fs')
       rmSync(attempt.work, { recursive: true })
       expect(await attempt.start().end()).toBe(125)
       expect(attempt.record(0)).toMatchObject({ code: 125 })
@@ -323,12 +381,38 @@ describe.each(shells)('driver and node runner under %s', (_, shell) => {
     })
   })
 
-  test('INT and PIPE are as in a shell of one’s own where they can be reset', async () => {
-    // Only a program that asks sees it: bit 1 (INT) and bit 12 (PIPE) of the ignored signals.
-    const run = 'while read -r key value; do [ "$key" != SigIgn: ] || echo "$value"; done < /proc/self/status'
-    await withAttempt({ shell, resetSignals: true, run }, async (attempt) => {
+  test.each(['env', 'perl', 'python', undefined] as const)('INT and QUIT are not ignored, by %s', async (knownReset) => {
+    const options = { shell, ...(knownReset ? { knownReset } : {}) }
+    // Bits 0, 1 and 2 (HUP, INT, QUIT), 12 and 24 (PIPE, XFSZ) of the ignored signals.
+    const run = 'grep SigIgn: /proc/self/status; echo "${_d_known_reset-unset} ${LC_CTYPE-unset}"'
+    await withAttempt({ ...options, run, env: { LC_ALL: 'C' } }, async (attempt) => {
       expect(await attempt.start().end()).toBe(0)
-      expect(Number.parseInt(attempt.read('logs/0.out'), 16) & 0x1003).toBe(0)
+      const [mask = '', rest] = attempt.read('logs/0.out').split('\n')
+      expect(Number.parseInt(mask.replace('SigIgn:', ''), 16) & 0x1001007).toBe(0)
+      expect(rest).toBe('unset unset')
+    })
+    await withAttempt({ ...options, run: "trap 'exit 9' INT; kill -INT $$" }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(9)
+    })
+    await withAttempt(
+      { ...options, run: ['sh', '-c', 'kill -INT $$'], setup: "trap 'exit 0' INT; kill -INT $$; exit 4" },
+      async (attempt) => {
+        expect(await attempt.start().end()).toBe(130)
+        expect(attempt.record(0)).toMatchObject({ code: 130, signal: 2 })
+      },
+    )
+  })
+
+  test('where nothing can reset them, a script runs all the same', async () => {
+    await withAttempt({ shell, knownReset: 'none', ranks: 2, run: 'exit 3' }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(3)
+    })
+  })
+
+  test.each(['12x4', '1'.repeat(30)])('a boot time of %j from the environment is not believed', async (known) => {
+    await withAttempt({ shell, run: 'exit 0', driverEnv: { _d_known_boot: known } }, async (attempt) => {
+      expect(await attempt.start().end()).toBe(0)
+      expect(Math.abs(attempt.record('job').endedAt - Date.now() / 1000)).toBeLessThan(10)
     })
   })
 })

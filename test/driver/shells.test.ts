@@ -66,7 +66,7 @@ describe.skipIf(!isInstalled('shellcheck', 'the generated programs under shellch
     for (const options of [
       { ranks: 2, setup: 'true' },
       { array: { kind: 'values', values: ['a'], size: 1, width: 1 } },
-      { array: { kind: 'count', count: 2, size: 2, width: 1 }, timeoutSeconds: 5, resetSignals: true },
+      { array: { kind: 'count', count: 2, size: 2, width: 1 }, timeoutSeconds: 5 },
     ] as const) {
       const attempt = new Attempt({ shell: ['sh'], run: '/bin/echo "a b"', processGroups, name: 'a b', ...options })
       try {

@@ -76,6 +76,14 @@ describe.each(SHELLS)('spawner in %s %s', (...shell) => {
     await until(async () => !(await spawner.alive([started]))[0])
   })
 
+  test('a started driver is told when the machine booted and what resets signals', async () => {
+    await start('/bin/sh', '-c', 'read -r up rest </proc/uptime; echo "$((_d_known_boot + ${up%%.*})) ${_d_known_reset:-unknown}"')
+    await until(() => readFileSync(join(directory, 'log'), 'utf8').endsWith('\n'))
+    const [seconds, reset] = readFileSync(join(directory, 'log'), 'utf8').trim().split(' ')
+    expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(3)
+    expect(reset).toBe((await spawner.hello()).groups === 'setsid' ? 'env' : 'unknown')
+  })
+
   test('what cannot start says why, and the others start', async () => {
     const log = join(directory, 'log')
     const refused = (request: { argv: string[]; logPath?: string; cwd?: string }) =>

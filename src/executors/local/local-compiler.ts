@@ -23,7 +23,7 @@ function dealDevices(assigned: readonly number[], per: number, count: number): r
 }
 
 function directories(task: ResolvedTask, workDirs: readonly string[]): readonly string[] {
-  return ['claim', 'events', 'exit', 'logs', ...(task.array ? ['slots'] : []), ...(task.code?.kind === 'link' ? [] : workDirs)]
+  return ['claim/0', 'events', 'exit', 'logs', ...(task.array ? ['slots'] : []), ...(task.code?.kind === 'link' ? [] : workDirs)]
 }
 
 /** What is awaited exists from the start: opened by its known name, appended to in place. */
