@@ -60,8 +60,11 @@ export function scriptCommand(text: string | undefined, shell: string, file: str
  * its group the slot's. After a prologue always as `runCommand`: each element runs the prologue.
  */
 export function elementCommand(run: PreparedRun, shell: string): string {
-  if (run.before !== undefined) return runCommand(run, shell)
-  if (run.kind === 'argv') return quoteArgv(run.argv)
-  const text = run.text.trim()
-  return SIMPLE_COMMAND.test(text) ? quoteArgv(text.split(/ +/)) : runCommand(run, shell)
+  if (!isDirectElement(run)) return runCommand(run, shell)
+  return quoteArgv(run.kind === 'argv' ? run.argv : run.text.trim().split(/ +/))
+}
+
+/** True when an array element is executed without a shell of its own. */
+export function isDirectElement(run: PreparedRun): boolean {
+  return run.before === undefined && (run.kind === 'argv' || SIMPLE_COMMAND.test(run.text.trim()))
 }

@@ -1,12 +1,16 @@
 import type { DriverOptions } from './driver-options.ts'
 import { shellAssignments } from './quote.ts'
-import { elementCommand } from './run-script.ts'
+import { elementCommand, isDirectElement } from './run-script.ts'
 
 /**
  * The part of node.sh that runs array elements one after another: `sh node.sh slot <k>`, leader of its own group, of which
  * the elements are members. Per element: one noclobber file creation claims it (logs/<position>.out), a claim line, one fork
  * and exec, a result line; builtins only. Each element begins with DROVER_ARRAY_INDEX, _VALUE or the matrix's parameters,
  * SKYPILOT_JOB_RANK.
+ *
+ * An element that is a script begins with INT and QUIT at their defaults, at the price of an exec. One command executed
+ * without a shell of its own keeps them ignored, as a shell's background process has them: that exec would take longer than
+ * all else that such an element costs.
  *
  * To end one element: append its position to `cancel_elements`, then send TERM to the slot's process (`slot k=… pid=…` in
  * events/job). The slot ends the element only if it is that one, so a TERM that comes late meets nobody. A TERM to the whole
@@ -48,7 +52,7 @@ _d_set_values() { DROVER_ARRAY_VALUE=$(($1 * ${elements.step} + ${elements.start
 _d_start_element() {
   {
     [ ! -e "$_d_told_mark" ] || _d_leave_if_told
-    _d_exec_reset ${elementCommand(options.run, options.shell)}
+    ${isDirectElement(options.run) ? 'exec' : '_d_exec_reset'} ${elementCommand(options.run, options.shell)}
   } >>"$_d_dir/logs/$_d_position.out" 2>|"$_d_dir/logs/$_d_position.err" 4<&- 5>&- &
 }
 _d_array_size=${slots.size ?? elements.count}
