@@ -23,11 +23,11 @@ export async function cancelJob(
         throw new InputError('invalid_argument', `job ${row.id} is no array: it has no elements to cancel`)
       const events = [{ type: 'cancel_requested', data: { by, elements: options.elements } }]
       await writer.apply({ jobId: row.id, at: control.now(), events })
-      await (await targets.open(row.target)).cancelElements(row.id, options.elements)
+      await (await targets.open(row)).cancelElements(row.id, options.elements)
       return
     }
     const waits = row.state === 'queued' || row.state === 'created' || row.state === 'staging'
-    if (waits && targets.opened(row.target)?.active(row.id) === undefined) {
+    if (waits && targets.opened(row)?.active(row.id) === undefined) {
       const message = `cancelled by ${by} before it started`
       if (await endUnstarted(row, 'cancelled', { kind: 'cancelled', by, message }, control, by)) return
       continue
@@ -37,7 +37,7 @@ export async function cancelJob(
       const events = [{ type: 'cancel_requested', data: { by } }]
       await writer.apply({ jobId: row.id, at, patch: { cancelRequestedAt: at, cancelBy: by }, events })
     }
-    await (await targets.open(row.target)).cancel(row.id)
+    await (await targets.open(row)).cancel(row.id)
     return
   }
 }

@@ -33,7 +33,7 @@ export async function endUnstarted(
     ],
   })
   if (!made) return false
-  targets.opened(row.target)?.dequeue(row.id)
+  targets.opened(row)?.dequeue(row.id)
   secrets.remove(row.id)
   const full = await store.job(row.id)
   const task = full?.task === undefined ? undefined : (JSON.parse(full.task) as ResolvedTask)

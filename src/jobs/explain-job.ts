@@ -12,7 +12,7 @@ const TAIL = 10
 /** Gathers what explaining a job takes: its events, the end of the log that matters, its upstreams, its place in line. */
 export async function explainRow(row: JobRow, control: JobControl): Promise<Explanation> {
   const { store, targets } = control
-  const queue = targets.opened(row.target)?.capacity.explain(row.id, control.now())
+  const queue = targets.opened(row)?.capacity.explain(row.id, control.now())
   const names = new Map<string, string>()
   for (const { id } of queue?.heldBy ?? []) names.set(id, (await store.job(id))?.name ?? id)
   return explainJob(

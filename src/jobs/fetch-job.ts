@@ -20,7 +20,7 @@ export async function fetchJob(
   if (plan === undefined || task === undefined) throw new InputError('conflict', `job ${row.id} has not started: there is nothing to fetch`)
   const globs = options.globs?.length ? options.globs : task.collect.length > 0 ? task.collect : ['**']
   const directory = options.to ?? outputDirectory(task.clientDirectory ?? task.spec.baseDirectory, row)
-  const files = await fetchOutputs(plan.workDirs, globs, directory, (await targets.open(row.target)).transport)
+  const files = await fetchOutputs(plan.workDirs, globs, directory, (await targets.open(row)).transport)
   if (files.length === 0) throw new InputError('missing_file', `nothing in the work directory of job ${row.id} matches ${globs.join(', ')}`)
   return { directory, files }
 }

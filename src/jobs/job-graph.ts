@@ -81,7 +81,7 @@ export class JobGraph {
     const { store, targets } = this.#control()
     const row = await store.job(jobId)
     if (row?.task === undefined || (row.state !== 'queued' && row.state !== 'created')) return
-    const target = await targets.open(row.target)
+    const target = await targets.open(row)
     target.enqueue(row, JSON.parse(row.task) as ResolvedTask)
   }
 

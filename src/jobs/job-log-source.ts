@@ -1,4 +1,4 @@
-import type { Store } from '../store/store.ts'
+import type { JobRow, Store } from '../store/store.ts'
 import { isSettled } from '../task/states.ts'
 import { readAttemptPlan } from './attempt-plan.ts'
 import type { ChangeWriter } from './change-writer.ts'
@@ -9,12 +9,7 @@ import type { TargetRuntime } from './target-runtime.ts'
 const LOOK_AGAIN_MS = 100
 
 /** The log source of one stored job. */
-export function jobLogSource(
-  jobId: string,
-  store: Store,
-  writer: ChangeWriter,
-  open: (target: string) => Promise<TargetRuntime>,
-): LogSource {
+export function jobLogSource(jobId: string, store: Store, writer: ChangeWriter, open: (job: JobRow) => Promise<TargetRuntime>): LogSource {
   let started = false
   return {
     async attempt(number): Promise<AttemptLogs | undefined> {
@@ -23,7 +18,7 @@ export function jobLogSource(
       if (job === undefined || attempt === undefined) return undefined
       const plan = readAttemptPlan(attempt.plan)
       // Not planned yet: nothing to read, and more will come unless the job has ended without a start.
-      const target = await open(job.target)
+      const target = await open(job)
       const ended = number < job.attempt || isSettled(job.state)
       started = false
       if (plan === undefined) return { transport: target.transport, attemptDir: '', ranks: 0, hasSetup: false, ended }

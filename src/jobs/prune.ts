@@ -32,19 +32,36 @@ async function measure(target: TargetRuntime, ids: readonly string[]): Promise<R
 export async function chooseForPrune(
   options: PruneOptions,
   store: Store,
-  open: (target: string) => Promise<TargetRuntime>,
+  open: (job: JobRow) => Promise<TargetRuntime>,
   now: number,
 ): Promise<Choice> {
   const all = await store.jobs({ limit: 1_000_000 })
   const ended = all.filter((row) => isEndState(row.state)).sort((a, b) => (a.endedAt ?? a.updatedAt) - (b.endedAt ?? b.updatedAt))
   const sizes = new Map<string, number>()
   const warnings: string[] = []
-  for (const name of new Set(all.map((row) => row.target))) {
+  const idsOf = new Map<TargetRuntime, string[]>()
+  // One that cannot be opened is not tried again for each of its jobs.
+  const unreached = new Set<string>()
+  const failed = (name: string, error: unknown): void => {
+    unreached.add(name)
+    warnings.push(`target "${name}" could not be measured: ${toErrorJson(error).message}`)
+  }
+  for (const row of all) {
+    if (unreached.has(row.target)) continue
     try {
-      const ids = all.filter((row) => row.target === name).map((row) => row.id)
-      for (const [id, size] of await measure(await open(name), ids)) sizes.set(id, size)
+      const target = await open(row)
+      const ids = idsOf.get(target)
+      if (ids === undefined) idsOf.set(target, [row.id])
+      else ids.push(row.id)
     } catch (error) {
-      warnings.push(`target "${name}" could not be measured: ${toErrorJson(error).message}`)
+      failed(row.target, error)
+    }
+  }
+  for (const [target, ids] of idsOf) {
+    try {
+      for (const [id, size] of await measure(target, ids)) sizes.set(id, size)
+    } catch (error) {
+      failed(target.name, error)
     }
   }
   const chosen = new Set<JobRow>()

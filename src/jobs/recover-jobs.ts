@@ -25,7 +25,7 @@ async function adopt(row: JobRow, control: JobControl): Promise<void> {
   await companions.add(row.id, task)
   // The graph releases it when its conditions hold.
   if (row.state === 'created' || row.state === 'queued') return
-  const target = await targets.open(row.target)
+  const target = await targets.open(row)
   const attempt = (await store.attempts(row.id)).find((candidate) => candidate.number === row.attempt)
   if (row.state !== 'staging' && attempt !== undefined && (await target.adopt(full, attempt, task))) {
     if (full.cancelRequestedAt !== undefined) control.own(target.cancel(row.id))

@@ -8,7 +8,7 @@ export async function removeJobs(rows: readonly JobRow[], control: JobControl): 
   const warnings: string[] = []
   for (const row of rows) {
     try {
-      const target = await targets.open(row.target)
+      const target = await targets.open(row)
       target.forget(row.id)
       await target.transport.remove([`${target.site.root}/jobs/${row.id}`])
     } catch (error) {

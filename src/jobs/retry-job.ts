@@ -23,7 +23,7 @@ export async function retryJob(
       hint: `drover cancel ${row.id} ends it first.`,
     })
   const task = JSON.parse(row.task) as ResolvedTask
-  const target = await targets.open(row.target)
+  const target = await targets.open(row)
   if (task.secretNames.length > 0) {
     const values = { ...secrets.read(row.id), ...options.secrets }
     const missing = task.secretNames.filter((name) => values[name] === undefined)

@@ -40,7 +40,7 @@ export async function settleJob(
     ],
   })
   if (!made) throw new InputError('conflict', `job ${row.id} changed at the same moment; look again`, { hint: `drover show ${row.id}` })
-  targets.opened(row.target)?.forget(row.id)
+  targets.opened(row)?.forget(row.id)
   secrets.remove(row.id)
   control.settled(row.id, as)
   return row.id

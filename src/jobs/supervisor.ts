@@ -17,6 +17,7 @@ import { ChangeWriter } from './change-writer.ts'
 import { Companions } from './companions.ts'
 import type {
   CheckLine,
+  ClientOptions,
   Drover,
   Explanation,
   Job,
@@ -207,9 +208,9 @@ class JobSupervisor implements Supervisor {
     return Promise.all(ids.map((id) => this.#view(this.#row(id))))
   }
 
-  plan(file: TaskFile): Promise<readonly PlanView[]> {
+  plan(file: TaskFile, options: ClientOptions = {}): Promise<readonly PlanView[]> {
     this.touch()
-    return planTasks(file, this.#control)
+    return planTasks(file, options, this.#control)
   }
 
   async list(filter: ListFilter = {}): Promise<readonly Job[]> {
@@ -309,12 +310,12 @@ class JobSupervisor implements Supervisor {
     return { removed: result.removed, bytes, warnings: [...warnings, ...result.warnings] }
   }
 
-  targets(): Promise<readonly TargetView[]> {
-    return this.#control.targets.views()
+  targets(options: ClientOptions = {}): Promise<readonly TargetView[]> {
+    return this.#control.targets.views(options)
   }
 
-  checkTarget(name: string): Promise<readonly CheckLine[]> {
-    return this.#control.targets.check(name)
+  checkTarget(name: string, options: ClientOptions = {}): Promise<readonly CheckLine[]> {
+    return this.#control.targets.check(name, options)
   }
 
   async status(): Promise<SupervisorStatus> {

@@ -1,5 +1,6 @@
 import { closeSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
 import { DroverError, toErrorJson } from '../errors.ts'
 import { startSupervisor } from '../jobs/supervisor.ts'
 import { resolveHome } from '../targets/drover-home.ts'
@@ -67,6 +68,8 @@ async function startWhenFree(environment: Environment): ReturnType<typeof startS
  * idle time; jobs run on and the next supervisor takes them up.
  */
 export async function runDaemon(environment: Environment): Promise<number> {
+  // A burst of submits leaves garbage of many times what a supervisor holds; V8 would keep its room for good.
+  setFlagsFromString('--optimize-for-size')
   // A terminal that closes must not take the supervisor along.
   process.on('SIGHUP', () => {})
   let stop: (reason: string) => void = () => {}
