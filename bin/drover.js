@@ -52,6 +52,11 @@ async function start() {
       return
     }
   }
+  if (process.argv.slice(2).join(' ') === 'supervisor run' && built) {
+    const { runDaemon } = await import('../dist/daemon.js')
+    process.exitCode = await runDaemon(process.env)
+    return
+  }
   const { main } = await import(built ? '../dist/cli.js' : '../src/cli/main.ts')
   await main()
 }

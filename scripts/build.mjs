@@ -33,6 +33,8 @@ const shared = {
   target: 'node22',
   sourcemap: 'linked',
   plugins: [builtinModules],
+  // For dependencies in CommonJS.
+  banner: { js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);" },
   logLevel: 'warning',
 }
 await build({
@@ -40,11 +42,10 @@ await build({
   entryPoints: { cli: 'src/cli/main.ts', index: 'src/index.ts', testing: 'src/testing/index.ts' },
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
-  banner: { js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);" },
   external: ['vitest'],
 })
-// One file, without chunks: `drover list` is called in loops.
-await build({ ...shared, entryPoints: { 'fast-list': 'src/cli/fast-list.ts' } })
+// Files without chunks: `drover list` is called in loops, and a command waits for the supervisor that it starts.
+await build({ ...shared, entryPoints: { 'fast-list': 'src/cli/fast-list.ts', daemon: 'src/server/daemon.ts' } })
 // `npx drover` in a checkout: npm links the commands of dependencies only, not the package's own.
 if (existsSync('node_modules/.bin')) {
   rmSync('node_modules/.bin/drover', { force: true })

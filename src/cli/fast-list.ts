@@ -1,4 +1,4 @@
-import type { Job } from '../jobs/drover.ts'
+import type { Job, ListFilter } from '../jobs/drover.ts'
 import { requestOnce } from '../server/one-request.ts'
 import { packageFacts } from '../server/package-root.ts'
 import { resolveHome } from '../targets/drover-home.ts'
@@ -27,13 +27,15 @@ const FLAGS: Readonly<Record<string, keyof ListOptions | 'output'>> = {
 /** What a plain command line of `list` asks for; undefined for anything that takes a real parser. */
 export function readPlainFlags(
   argv: readonly string[],
-): { readonly options: ListOptions; readonly mode: 'table' | 'json' | 'quiet' } | undefined {
+): { readonly options: ListOptions; readonly mode: 'table' | 'json' | 'quiet'; readonly daemon: boolean } | undefined {
   const options: Record<string, string | readonly string[] | boolean> = {}
   let state: readonly string[] | undefined
+  let daemon = true
   for (let index = 0; index < argv.length; index += 1) {
     const word = argv[index] ?? ''
     if (word === '--all' || word === '-a') options.all = true
-    else if (word !== '--no-daemon') {
+    else if (word === '--no-daemon') daemon = false
+    else {
       const equals = word.startsWith('--') ? word.indexOf('=') : -1
       const flag = FLAGS[equals === -1 ? word : word.slice(0, equals)]
       const value = equals === -1 ? argv[++index] : word.slice(equals + 1)
@@ -44,20 +46,35 @@ export function readPlainFlags(
   }
   const { output = 'table', ...rest } = options
   if (output !== 'table' && output !== 'json' && output !== 'quiet') return undefined
-  return { options: state === undefined ? rest : { ...rest, state }, mode: output }
+  return { options: state === undefined ? rest : { ...rest, state }, mode: output, daemon }
+}
+
+/** Asks the supervisor, and starts one where there is none and `daemon` allows it. */
+async function ask(filter: ListFilter, daemon: boolean): Promise<unknown> {
+  const { home, socketPath } = resolveHome(process.env)
+  const request = () => requestOnce(socketPath, '/v1/list', filter, packageFacts().version)
+  try {
+    return await request()
+  } catch (error) {
+    const code = error instanceof Error ? Reflect.get(error, 'code') : undefined
+    if (!daemon || (code !== 'ENOENT' && code !== 'ECONNREFUSED')) throw error
+    const { startDaemon } = await import('../server/start-daemon.ts')
+    await startDaemon({ home, socketPath, environment: process.env })
+    return await request()
+  }
 }
 
 /**
  * `drover list` without commander and HTTP client, which would double its time: people and scripts call it in loops.
- * Resolves to the exit code; to undefined, with nothing printed, for what is not plain: help, wrong flags, no living
- * supervisor, an older one, an error. Then `main` does it all again.
+ * Resolves to the exit code; to undefined, with nothing printed, for what is not plain: help, wrong flags, no
+ * background supervisor wanted, an older one, an error. Then `main` does it all again.
  */
 export async function fastList(argv: readonly string[]): Promise<number | undefined> {
   const plain = readPlainFlags(argv)
   if (plain === undefined) return undefined
   try {
     const filter = parseListOptions(plain.options)
-    const answer = await requestOnce(resolveHome(process.env).socketPath, '/v1/list', filter, packageFacts().version)
+    const answer = await ask(filter, plain.daemon && process.env.DROVER_DAEMON !== '0')
     // Sent by createHttpApi of a supervisor that is not older.
     const jobs = answer as readonly Job[]
     const stdout = outputOf(process.stdout)

@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { DroverError, type ErrorJson, InputError, toErrorJson } from '../errors.ts'
 import type { ClientOptions, Drover, ListFilter, LogQuery } from '../jobs/drover.ts'
 import { STATES } from '../task/states.ts'
@@ -23,66 +23,59 @@ export interface HttpApiOptions {
 }
 
 /** The parser of the client has checked the file; here only the outline is, so that a foreign body cannot go deep. */
+const TEXTS = z.record(z.string(), z.string())
+const COUNT = z.int().check(z.positive())
+const POSITION = z.int().check(z.nonnegative())
+const AMOUNT = z.number().check(z.nonnegative())
+const SCRIPT = z.looseObject({ kind: z.literal('script'), text: z.string() })
+const ARGV = z.looseObject({ kind: z.literal('argv'), argv: z.array(z.string()).check(z.minLength(1)) })
+const TASK = z.looseObject({
+  target: z.string(),
+  numNodes: COUNT,
+  run: z.union([SCRIPT, ARGV]),
+  envs: TEXTS,
+  secrets: TEXTS,
+  resources: z.looseObject({ candidates: z.array(z.looseObject({})).check(z.minLength(1)) }),
+  baseDirectory: z.string(),
+})
 const FILE = z.looseObject({
   source: z.string(),
   execution: z.enum(['graph', 'serial', 'parallel']),
-  tasks: z
-    .array(
-      z.looseObject({
-        target: z.string(),
-        numNodes: z.int().positive(),
-        run: z.union([
-          z.looseObject({ kind: z.literal('script'), text: z.string() }),
-          z.looseObject({ kind: z.literal('argv'), argv: z.array(z.string()).min(1) }),
-        ]),
-        envs: z.record(z.string(), z.string()),
-        secrets: z.record(z.string(), z.string()),
-        resources: z.looseObject({ candidates: z.array(z.looseObject({})).min(1) }),
-        baseDirectory: z.string(),
-      }),
-    )
-    .min(1),
+  tasks: z.array(TASK).check(z.minLength(1)),
 })
-const POSITIONS = z.array(z.int().nonnegative())
+const POSITIONS = z.array(POSITION)
 const SUBMIT = z.object({
   file: FILE,
-  options: z.object({ key: z.string().optional(), clientDirectory: z.string().optional() }).optional(),
+  options: z.optional(z.object({ key: z.optional(z.string()), clientDirectory: z.optional(z.string()) })),
 })
 const LIST = z.object({
-  states: z.array(z.enum(STATES)).optional(),
-  name: z.string().optional(),
-  target: z.string().optional(),
-  group: z.string().optional(),
-  maxAgeMs: z.number().nonnegative().optional(),
-  limit: z.int().positive().optional(),
+  states: z.optional(z.array(z.enum(STATES))),
+  name: z.optional(z.string()),
+  target: z.optional(z.string()),
+  group: z.optional(z.string()),
+  maxAgeMs: z.optional(AMOUNT),
+  limit: z.optional(COUNT),
 })
-const EVENTS = z.object({ jobs: z.array(z.string()).optional(), after: z.int().nonnegative().optional() })
+const EVENTS = z.object({ jobs: z.optional(z.array(z.string())), after: z.optional(POSITION) })
 const LOGS = z.object({
-  ranks: POSITIONS.optional(),
-  elements: POSITIONS.optional(),
-  streams: z.array(z.enum(['stdout', 'stderr', 'setup', 'driver'])).optional(),
-  attempt: z.int().positive().optional(),
-  follow: z.boolean().optional(),
-  tail: z.int().nonnegative().optional(),
-  cursors: z.record(z.string(), z.int().nonnegative()).optional(),
+  ranks: z.optional(POSITIONS),
+  elements: z.optional(POSITIONS),
+  streams: z.optional(z.array(z.enum(['stdout', 'stderr', 'setup', 'driver']))),
+  attempt: z.optional(COUNT),
+  follow: z.optional(z.boolean()),
+  tail: z.optional(POSITION),
+  cursors: z.optional(z.record(z.string(), POSITION)),
 })
-const WAIT = z.object({ until: z.enum(['submitted', 'started', 'settled']).optional() })
-const CANCEL = z.object({ elements: POSITIONS.optional(), by: z.string().optional() })
-const RETRY = z.object({
-  elements: z.union([POSITIONS, z.literal('failed')]).optional(),
-  secrets: z.record(z.string(), z.string()).optional(),
-})
-const SETTLE = z.object({ as: z.enum(['succeeded', 'failed', 'cancelled']), reason: z.string().min(1) })
-const REMOVE = z.object({ selectors: z.array(z.string()).min(1), force: z.boolean().optional() })
-const FETCH = z.object({ globs: z.array(z.string()).optional(), to: z.string().optional() })
-const PRUNE = z.object({
-  olderThanMs: z.number().nonnegative().optional(),
-  maxBytes: z.number().nonnegative().optional(),
-  dryRun: z.boolean().optional(),
-})
+const WAIT = z.object({ until: z.optional(z.enum(['submitted', 'started', 'settled'])) })
+const CANCEL = z.object({ elements: z.optional(POSITIONS), by: z.optional(z.string()) })
+const RETRY = z.object({ elements: z.optional(z.union([POSITIONS, z.literal('failed')])), secrets: z.optional(TEXTS) })
+const SETTLE = z.object({ as: z.enum(['succeeded', 'failed', 'cancelled']), reason: z.string().check(z.minLength(1)) })
+const REMOVE = z.object({ selectors: z.array(z.string()).check(z.minLength(1)), force: z.optional(z.boolean()) })
+const FETCH = z.object({ globs: z.optional(z.array(z.string())), to: z.optional(z.string()) })
+const PRUNE = z.object({ olderThanMs: z.optional(AMOUNT), maxBytes: z.optional(AMOUNT), dryRun: z.optional(z.boolean()) })
 
 /** Reads and checks a JSON body. The message names keys and what was expected, never a value: it may be a secret. */
-async function body<T>(context: Context, schema: z.ZodType<T>): Promise<T> {
+async function body<T>(context: Context, schema: z.ZodMiniType<T>): Promise<T> {
   let json: unknown
   try {
     json = await context.req.json()

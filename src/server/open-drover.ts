@@ -30,7 +30,7 @@ export function attachDetached(environment: Environment): Drover {
       await startDaemon({ home, socketPath, environment })
     },
     replace: async () => {
-      const { stopAndWait } = await import('./start-daemon.ts')
+      const { stopAndWait } = await import('./stop-daemon.ts')
       await stopAndWait(socketPath, version)
     },
   })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, open, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 
 /** What a lease file says. `released`: its holder left in order and nobody holds the store. */
 export interface Lease {
@@ -19,10 +19,10 @@ export interface Lease {
 
 /** Later versions may add keys; those known keep their meaning, so that an older Drover can still name the holder. */
 const leaseSchema = z.object({
-  generation: z.number().int().positive(),
-  host: z.string().min(1),
-  boot_id: z.string().min(1),
-  pid: z.number().int().positive(),
+  generation: z.int().check(z.positive()),
+  host: z.string().check(z.minLength(1)),
+  boot_id: z.string().check(z.minLength(1)),
+  pid: z.int().check(z.positive()),
   start_time: z.string(),
   socket: z.string(),
   drover_version: z.string(),

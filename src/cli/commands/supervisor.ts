@@ -40,7 +40,7 @@ async function printStatus(cli: Cli): Promise<void> {
 
 async function stop(cli: Cli): Promise<void> {
   const [{ stopAndWait }, { resolveHome }] = await Promise.all([
-    import('../../server/start-daemon.ts'),
+    import('../../server/stop-daemon.ts'),
     import('../../targets/drover-home.ts'),
   ])
   const stopped = await stopAndWait(resolveHome(cli.host.environment).socketPath, cli.host.version)
