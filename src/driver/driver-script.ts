@@ -1,11 +1,11 @@
 import { compileArrayDriver } from './array-driver-script.ts'
 import type { DriverOptions } from './driver-options.ts'
+import { FORKED_RUNNER } from './forked-runner-script.ts'
 import { compileRunner } from './node-runner-script.ts'
 import { DUPLICATE_EXIT_CODE } from './protocol.ts'
 import { quoteArgv } from './quote.ts'
 import { RANK_DRIVER } from './rank-driver-script.ts'
 import { compilePrelude } from './script-prelude.ts'
-import { SOLO_DRIVER } from './solo-driver-script.ts'
 
 export type { DriverOptions } from './driver-options.ts'
 export { compileNodeRunner } from './node-runner-script.ts'
@@ -23,7 +23,7 @@ export const ATTEMPT_DIRECTORIES = ['claim/0', 'events', 'exit', 'logs', 'slots'
  * on, and writes exit/job last. It ends with 0 only when every rank's record (every element's result) says 0 and is written;
  * else with the first failing rank's (element's) code, 1 where none can be named.
  *
- * One rank has no runner of its own, see `SOLO_DRIVER`. One child is simply waited for. Several have a watching subshell each, which writes the child's status to
+ * The runner of a single rank is a fork, see `FORKED_RUNNER`. One child is simply waited for. Several have a watching subshell each, which writes the child's status to
  * claim/<n>/end-<child> and a line to a FIFO: POSIX sh cannot wait for any one of several.
  *
  * Who starts it may spare it a process by variables that it takes out of the environment: `_d_known_boot`, epoch seconds at
@@ -31,21 +31,16 @@ export const ATTEMPT_DIRECTORIES = ['claim/0', 'events', 'exit', 'logs', 'slots'
  * Throws InputError `invalid_argument` as `validateDriverOptions` and `quoteShell` do.
  */
 export function compileDriver(options: DriverOptions): string {
-  const solo = options.ranks.length === 1 && !options.slots
+  const single = options.ranks.length === 1 && !options.slots && options.processGroups !== 'bash'
   return `#!/bin/sh
 # Functions are called by traps and by the other program, and "a && b || c" is meant:
 # shellcheck disable=SC2317,SC2015,SC2009,SC2030,SC2031,SC2034
 # Driver of job ${options.jobId}, attempt ${options.attempt}, made by Drover. By hand: sh driver.sh
 ${compilePrelude(options)}
+_d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
 _d_has_setup=${options.hasSetup ? 1 : ''}
-${solo ? `${compileRunner(options)}${BEGIN}${SOLO_DRIVER}${END}` : compileParallel(options)}`
-}
-
-/** Ranks beside each other, or an array's slots: children of the driver, each with a node runner. */
-function compileParallel(options: DriverOptions): string {
-  return `_d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
 _d_run_node() { _d_in_group ${quoteArgv(options.interpreter ?? [options.processGroups === 'bash' ? 'bash' : 'sh'])} "$_d_dir/node.sh" "$@"; }
-${CHILDREN}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${BEGIN}${PARALLEL}${END}`
+${CHILDREN}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${single ? `${compileRunner(options)}${FORKED_RUNNER}` : ''}${MAIN}`
 }
 
 const CHILDREN = `
@@ -223,7 +218,7 @@ _d_note_failure() {
 }
 `
 
-const BEGIN = `
+const MAIN = `
 trap _d_on_stop TERM INT
 trap '_d_woken=1' HUP
 # Not '': what is started here would inherit that.
@@ -247,9 +242,6 @@ unset _d_known_boot _d_known_reset
 printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_claim/id"
 printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"
 _d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"
-`
-
-const PARALLEL = `
 # A TERM before the claim could not leave its mark.
 [ "$_d_told" = 0 ] || printf '' >"$_d_claim/stop-term"
 [ ! -e "$_d_dir/cancel" ] || _d_on_stop
@@ -275,9 +267,6 @@ if [ -n "$_d_lost" ] && [ "\${_d_first_code:-0}" = 0 ]; then _d_first_code=1; fi
 _d_code=\${_d_first_code:-0}
 if [ "$_d_told" = 0 ]; then _d_said=$_d_first_told; else _d_said=$_d_told; fi
 [ "$_d_phase" = setup ] || _d_phase=run
-`
-
-const END = `
 _d_clock
 _d_event job driver_end
 # The record is what is waited for: before it the secrets go, after it the name.

@@ -24,7 +24,7 @@ ${compilePrelude(options)}${compileRunner(options)}
 ${options.slots ? compileSlot(options, options.slots) : ''}
 case \${1:-}:\${2:-} in
 ${options.slots ? '  slot:*) _d_slot "$2" "${3:-}" "${4:-}" ;;\n' : ''}  *:setup | *:run)
-    trap _d_on_stop TERM INT
+    trap _d_on_told TERM INT
     trap _d_on_alarm ALRM
     trap '_d_woken=1' HUP
     # Not '': the script would inherit that.
@@ -81,13 +81,15 @@ function exportsOf(env: Readonly<Record<string, string>>): string {
 }
 
 const RUNNER = `
-_d_told=0 _d_ended=1 _d_heard='' _d_kill_at=0 _d_cpu_before=0 _d_counters=''
+_d_told=0 _d_ended=1 _d_heard='' _d_kill_at=0 _d_counters=''
 
-# TERM, INT: told to stop. Before and after a phase it is only kept in mind.
-_d_on_stop() {
+# TERM, INT: told to stop. Before the identity line it is only kept in mind.
+_d_on_told() {
   _d_woken=1 _d_heard=1
   [ "$_d_told" = 0 ] && [ -z "$_d_ended" ] || return 0
   if [ -e "$_d_claim/stop-peer" ]; then _d_told=peer; else _d_told=term; fi
+  # A second one (to the whole group, and by the driver) would only interrupt \`wait\`, which in bash can cost the status.
+  trap '' TERM INT
   _d_tell
 }
 
@@ -123,7 +125,7 @@ _d_stop_script() {
   _d_clock
   _d_kill_at=$((_d_cs + _d_grace_cs))
   _d_send TERM
-  _d_start_timer "$_d_grace" ALRM $$ "$_d_own_start"
+  _d_start_timer "$_d_grace" ALRM "$_d_self" "$_d_own_start"
 }
 
 # To the script's group; to the process alone as long as it has not become the leader of one.
@@ -185,9 +187,9 @@ _d_read_limit() {
   done <"$_d_dir/events/$_d_rank"
 }
 
-# Runs phase $2 of rank $1: _d_status, and _d_recorded when it has left a record.
+# Runs phase $2 of rank $1: _d_status.
 _d_run_phase() {
-  _d_rank=$1 _d_phase=$2 _d_pid='' _d_script_start='' _d_termed='' _d_forked='' _d_recorded='' _d_last_child=$!
+  _d_rank=$1 _d_phase=$2 _d_pid='' _d_script_start='' _d_termed='' _d_forked='' _d_last_child=$!
   _d_clock
   _d_began=$_d_now
   _d_node_of "$_d_rank"
@@ -196,9 +198,9 @@ _d_run_phase() {
     run) _d_out=$_d_dir/logs/$_d_rank.out _d_err=$_d_dir/logs/$_d_rank.err ;;
   esac
   # First this line, then the look at the marks: who writes a mark and then finds no line can rely on the look.
-  _d_event "$_d_rank" "runner pid=$$ start=$_d_own_start boot=$_d_boot node=$_d_node"
+  _d_event "$_d_rank" "runner pid=$_d_self start=$_d_own_start boot=$_d_boot node=$_d_node"
   _d_ended=''
-  if [ -n "$_d_heard" ] || [ -e "$_d_claim/stop-term" ] || [ -e "$_d_claim/stop-peer" ] || [ -e "$_d_dir/cancel" ]; then _d_on_stop; fi
+  if [ -n "$_d_heard" ] || [ -e "$_d_claim/stop-term" ] || [ -e "$_d_claim/stop-peer" ] || [ -e "$_d_dir/cancel" ]; then _d_on_told; fi
   if [ -n "$_d_limit_cs" ]; then
     _d_read_limit
     [ "$_d_left" -gt 0 ] || _d_on_alarm
@@ -214,20 +216,16 @@ _d_run_phase() {
     _d_end_group "$_d_pid" "$_d_script_start" "$_d_remaining"
     _d_clock
     _d_read_times
-    _d_used=$((_d_cpu - _d_cpu_before)) _d_cpu_before=$_d_cpu _d_before=$_d_kills
+    _d_before=$_d_kills
     _d_read_kills
     case $_d_phase in
       setup) _d_event "$_d_rank" "setup_end code=$_d_status" ;;
-      run) _d_event "$_d_rank" "script_end code=$_d_status cpu_cs=$_d_used oom=$((_d_kills - _d_before))" ;;
+      run) _d_event "$_d_rank" "script_end code=$_d_status cpu_cs=$_d_cpu oom=$((_d_kills - _d_before))" ;;
     esac
   fi
   if [ "$_d_phase:$_d_status:$_d_told" != setup:0:0 ]; then
     _d_signal_of "$_d_status"
-    if _d_record "$_d_rank" "$_d_rank" "$_d_status" "$_d_signal_number" "$_d_began" "$_d_end" "$_d_told" "$_d_phase"; then
-      _d_recorded=1
-    else
-      _d_status=125
-    fi
+    _d_record "$_d_rank" "$_d_rank" "$_d_status" "$_d_signal_number" "$_d_began" "$_d_end" "$_d_told" "$_d_phase" || _d_status=125
   fi
 }
 
@@ -255,7 +253,7 @@ _d_run_script() {
     _d_stop_script
   elif [ -n "$_d_limit_cs" ]; then
     _d_format "$_d_left"
-    _d_start_timer "$_d_duration" ALRM $$ "$_d_own_start"
+    _d_start_timer "$_d_duration" ALRM "$_d_self" "$_d_own_start"
   fi
   _d_await "$_d_pid"
 }

@@ -7,6 +7,13 @@
 export const RANK_DRIVER = `
 _d_who() { _d_find_line "$1" runner; }
 
+# True when the last event of rank $1 is the good end of its setup. In bash a signal to the driver can cost the child's status.
+_d_setup_went_well() {
+  _d_last=''
+  while read -r _d_line _d_key _d_rest; do _d_last="$_d_key $_d_rest"; done <"$_d_dir/events/$1"
+  [ "$_d_last" = 'setup_end code=0' ]
+}
+
 # Child $1 of this phase has ended with status $2.
 _d_child_ended() {
   if _d_read_record "$1"; then
@@ -18,7 +25,7 @@ _d_child_ended() {
     [ "$_d_phase" = setup ] || _d_stop_peers
     return
   fi
-  [ "$_d_phase:$2" != setup:0 ] || return 0
+  if [ "$_d_phase" = setup ] && { [ "$2" = 0 ] || _d_setup_went_well "$1"; }; then return 0; fi
   if [ "$_d_phase" = setup ]; then _d_kind=setup; else _d_kind=script; fi
   if ! _d_find_line "$1" "$_d_kind" && [ "$_d_told$_d_peer" != 0 ]; then
     # Ended before it had come to run anything.

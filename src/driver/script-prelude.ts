@@ -286,6 +286,7 @@ _d_begin() {
   _d_clock
   _d_began=$_d_now
   _d_read_boot
+  _d_self=$$
   _d_look_at $$
   _d_own_start=$_d_start
 }
