@@ -212,7 +212,9 @@ class ShellSpawner implements Spawner {
     const environment = this.#options.environment ?? smallEnvironment(process.env)
     const leaks = inheritedDescriptors()
     const argv =
-      leaks.length === 0 ? [program, ...rest, '-s'] : ['bash', '-c', CLOSE_AND_EXEC, ...leaks.map(String), '--', program, ...rest, '-s']
+      leaks.length === 0
+        ? [program, ...rest, '-s']
+        : ['bash', '--norc', '--noprofile', '-c', CLOSE_AND_EXEC, ...leaks.map(String), '--', program, ...rest, '-s']
     const child = spawnChild(argv[0] ?? program, argv.slice(1), {
       cwd: '/',
       env: environment,
@@ -260,7 +262,7 @@ class ShellSpawner implements Spawner {
     if (hello.wantsBash && !monitor) {
       child.stdin?.end()
       child.removeAllListeners('exit')
-      return this.#launch(['bash'], true)
+      return this.#launch(['bash', '--norc', '--noprofile'], true)
     }
     this.#holdProcess(child, this.#pending.size > 0)
     return hello

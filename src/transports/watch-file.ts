@@ -16,18 +16,22 @@ export function watchFile(path: string, onChange: () => void, signal: AbortSigna
   let watcher: FSWatcher | undefined
   let poller: NodeJS.Timeout | undefined
   let call: NodeJS.Timeout | undefined
+  let due: NodeJS.Immediate | undefined
   let calledAt = Number.NEGATIVE_INFINITY
 
   // The first of a burst is told at once, what follows it soon after together.
   const changed = (): void => {
-    call ??= setTimeout(
-      () => {
-        call = undefined
-        calledAt = performance.now()
-        onChange()
-      },
-      Math.max(0, calledAt + COALESCE_MS - performance.now()),
-    )
+    if (call !== undefined || due !== undefined) return
+    const tell = (): void => {
+      call = undefined
+      due = undefined
+      calledAt = performance.now()
+      onChange()
+    }
+    const waitMs = calledAt + COALESCE_MS - performance.now()
+    // A timer of 0 ms takes 1 ms.
+    if (waitMs <= 0) due = setImmediate(tell)
+    else call = setTimeout(tell, waitMs)
   }
   const stop = (): void => {
     watcher?.close()
@@ -78,6 +82,7 @@ export function watchFile(path: string, onChange: () => void, signal: AbortSigna
     () => {
       stop()
       clearTimeout(call)
+      clearImmediate(due)
     },
     { once: true },
   )
