@@ -6,6 +6,7 @@ import { type ActiveAttempt, createActiveAttempt, refOf } from './active-attempt
 import { attemptPlan } from './attempt-plan.ts'
 import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
 import { endAttempt } from './end-attempt.ts'
+import { showSecrets } from './secret-texts.ts'
 import { stageAttempt } from './stage-attempt.ts'
 
 /** A submit whose answer was lost is repeated after this long, then more patiently. */
@@ -41,7 +42,11 @@ export async function startAttempt({ id: jobId, gpus, width }: ChosenStart, worl
         level: 'staging',
         hint: `Give them again: drover retry ${jobId} --secret NAME`,
       })
-    const plan = executor.plan(task, site, { jobId, attempt: job.attempt, assignedGpus: gpus })
+    const plan = executor.plan({ ...task, mounts: showSecrets(task.mounts, values) }, site, {
+      jobId,
+      attempt: job.attempt,
+      assignedGpus: gpus,
+    })
     if (task.code?.kind === 'bundle' || task.mounts.length > 0) {
       if (!(await moveJob(job, from, 'staging', {}, context))) return world.drop(jobId)
       from = 'staging'

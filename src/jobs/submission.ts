@@ -5,6 +5,7 @@ import { packageCode, packageMount } from '../packaging/package-code.ts'
 import type { NewJob } from '../store/store.ts'
 import type { TaskFile, TaskSpec } from '../task/task-spec.ts'
 import { newJobId } from './job-ids.ts'
+import { hideSecrets } from './secret-texts.ts'
 import type { NamedTarget, OpenTarget } from './target-set.ts'
 
 /** One task on its way into the store. */
@@ -73,7 +74,7 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
         ...(groupId === undefined ? {} : { groupId }),
         priority: task.priority,
         createdAt: context.now(),
-        task: JSON.stringify(task),
+        task: JSON.stringify(withoutSecrets(task, spec)),
         ...(task.array ? { elementCount: task.array.size } : {}),
         after: upstreams.map(({ id: upstream, condition }) => ({ upstream, condition })),
       },
@@ -91,6 +92,15 @@ function companionOfPrimaries(
   if (execution !== 'parallel' || primaryTasks.length === 0 || primaryTasks.includes(name)) return undefined
   const jobs = primaryTasks.map(idOf).filter((id) => id !== undefined)
   return { jobs, delayMs: terminationDelayMs[name] ?? terminationDelayMs['*'] ?? 0 }
+}
+
+/** The task as it is stored: names stand for secrets in the paths of mounts, which staging fills in again. */
+function withoutSecrets(task: ResolvedTask, { secrets }: TaskSpec): ResolvedTask {
+  if (task.code?.kind === 'link' && hideSecrets(task.code.path, secrets) !== task.code.path)
+    throw new InputError('unsupported', `task ${task.name}: the linked workdir has a secret in its path, and scripts and plans show it`, {
+      hint: 'Use a variable of envs in its place.',
+    })
+  return { ...task, mounts: hideSecrets(task.mounts, secrets), spec: hideSecrets(task.spec, secrets) }
 }
 
 async function upstreamIds(
