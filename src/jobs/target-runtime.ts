@@ -22,6 +22,9 @@ import { resubmit, startAttempt } from './start-attempt.ts'
 
 /** Between two polls of a target while it has jobs; the bell is faster, this is what finds processes that died silently. */
 const POLL_MS = 2_000
+/** The same where nothing has happened for `QUIET_MS`. */
+const QUIET_POLL_MS = 5_000
+const QUIET_MS = 30_000
 /** Slots ring no more often than about every 0.2 s. */
 const SLOT_BELL_MS = 250
 /** How often a `lost` job is asked for again. */
@@ -48,6 +51,8 @@ export class TargetRuntime {
   readonly #work: OwnedWork
   readonly #bell: BellListener
   readonly #active = new Map<string, ActiveAttempt>()
+  /** When a job last started or rang, epoch ms. */
+  #movedAt = 0
   #pumping = false
   #pumpAgain = false
   #pollTimer: NodeJS.Timeout | undefined
@@ -165,6 +170,7 @@ export class TargetRuntime {
   }
 
   #watch(active: ActiveAttempt): void {
+    this.#movedAt = this.#context.now()
     this.#active.set(active.jobId, active)
     this.#schedulePoll()
   }
@@ -197,6 +203,7 @@ export class TargetRuntime {
 
   /** Slots ring at most every 0.2 s, so what they wrote after the last ring is looked for once more. */
   #heard(jobId: string): void {
+    this.#movedAt = this.#context.now()
     this.wake(jobId)
     const active = this.#active.get(jobId)
     if (active === undefined || active.files.shape.slots === 0 || active.lookAgain) return
@@ -232,7 +239,7 @@ export class TargetRuntime {
     this.#pollTimer = setTimeout(() => {
       this.#pollTimer = undefined
       this.#work.own(this.#poll().finally(() => this.#schedulePoll()))
-    }, POLL_MS)
+    }, this.#context.now() - this.#movedAt < QUIET_MS ? POLL_MS : QUIET_POLL_MS)
   }
 
   /** One round trip for all attempts at work here. */
