@@ -4,6 +4,7 @@ import type { Target } from '../targets/target.ts'
 import type { ResourceCandidate, TaskSpec } from '../task/task-spec.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { ResolvedTask, SiteFacts } from './executor.ts'
+import { prepareRun } from './prepare-run.ts'
 
 /** What resolving a task needs to know beside the task. */
 export interface ResolveContext {
@@ -123,6 +124,15 @@ function recoveryRetries(spec: TaskSpec, candidate: ResourceCandidate): Resolved
   return { max, when, backoffMs: spec.retries.backoffMs }
 }
 
+/** How many elements of this size the target's slots hold. */
+function elementsAtOnce({ cpus, memoryBytes, gpus }: ResolvedTask['perNode'], site: SiteFacts): number {
+  return Math.min(
+    Math.floor(site.cpus / Math.max(cpus, 0.001)),
+    gpus > 0 ? Math.floor(site.gpus.length / gpus) : Number.POSITIVE_INFINITY,
+    memoryBytes ? Math.floor(site.memoryBytes / memoryBytes) : Number.POSITIVE_INFINITY,
+  )
+}
+
 /** Applies a target's facts and every default. Throws InputError `unsupported` for what the target cannot honour. */
 export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTask {
   const { capabilities, site } = context
@@ -132,9 +142,9 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
   }
   if (spec.array && spec.numNodes > 1) throw refuse(spec, context, 'array', 'an array element runs on one node; set num_nodes: 1')
   const { candidate, perNode } = resolveResources(spec, context)
-  const width = spec.array
-    ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? Math.floor(site.cpus / Math.max(perNode.cpus, 0.001))))
-    : 1
+  const width = spec.array ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? elementsAtOnce(perNode, site))) : 1
+  const processesPerNode = spec.processesPerNode ?? Math.max(1, perNode.gpus)
+  const run = prepareRun(spec, { cpus: perNode.cpus, gpus: perNode.gpus, processesPerNode })
   const prologue = context.definition?.prologue
   const parameters = spec.array?.elements.kind === 'matrix' ? spec.array.elements.parameters.map(({ name }) => name) : []
   const kept = [...Object.keys(spec.envs), ...Object.keys(spec.secrets), ...parameters]
@@ -149,7 +159,7 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
     envs: spec.envs,
     secretNames: Object.keys(spec.secrets),
     ...(spec.setup === undefined ? {} : { setup: before === undefined ? spec.setup : prependPrologue(before, spec.setup) }),
-    run: before === undefined ? spec.run : { ...spec.run, before },
+    run: before === undefined ? run : { ...run, before },
     ...(context.code === undefined ? {} : { code: context.code }),
     mounts: spec.fileMounts.flatMap((mount) =>
       mount.source.kind === 'local' ? [{ destination: mount.destination, source: mount.source.path }] : [],
@@ -157,7 +167,7 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
     ...(spec.array ? { array: { ...spec.array, width } } : {}),
     ...(spec.timeoutMs === undefined ? {} : { timeoutMs: spec.timeoutMs }),
     graceMs: spec.graceMs,
-    processesPerNode: spec.processesPerNode ?? Math.max(1, perNode.gpus),
+    processesPerNode,
     ...(spec.cpusPerProcess === undefined ? {} : { cpusPerProcess: spec.cpusPerProcess }),
     retries: recoveryRetries(spec, candidate),
     collect: spec.collect,
