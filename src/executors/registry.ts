@@ -1,5 +1,5 @@
 import { DroverError } from '../errors.ts'
-import type { TargetKinds } from '../targets/parse-config.ts'
+import type { OptionRefusal, TargetKinds } from '../targets/parse-config.ts'
 import type { Target } from '../targets/target.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { Capabilities } from './capabilities.ts'
@@ -30,7 +30,7 @@ export interface ExecutorKind {
   /** Names of the options a target of this kind may have in a configuration file. */
   readonly optionNames: readonly string[]
   /** What an option takes, when this value is none; undefined for a value that may be used. The file's place is added by who reads it. */
-  readonly refuseOption?: (name: string, value: unknown) => string | undefined
+  readonly refuseOption?: (name: string, value: unknown) => string | OptionRefusal | undefined
   connect(target: Target, world: ConnectWorld): Promise<Connection>
 }
 

@@ -1,13 +1,19 @@
-import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
-import { DroverError } from '../errors.ts'
-import { nearestName } from '../task/nearest-name.ts'
 import { parseSize, SIZE_FORMS } from '../task/sizes.ts'
+import { type ConfigPlace, type ConfigReader, readConfigText } from './config-reader.ts'
+import { type DatabaseEntry, readDatabase } from './parse-database.ts'
+
+/** What is wrong inside the value of an option: where (`[0, 'port']`, from the value on) and what must stand there. */
+export interface OptionRefusal {
+  readonly path: readonly (string | number)[]
+  /** Completes `nodes[0].port must be …`. */
+  readonly must: string
+}
 
 /** What a configuration file may say about targets of one kind. */
 export interface TargetKind {
   readonly optionNames: readonly string[]
   /** What an option takes, when this value is none; undefined for a value that may be used. */
-  readonly refuseOption?: (name: string, value: unknown) => string | undefined
+  readonly refuseOption?: (name: string, value: unknown) => string | OptionRefusal | undefined
 }
 /** Kinds of targets the registry knows. */
 export type TargetKinds = Readonly<Record<string, TargetKind>>
@@ -25,6 +31,14 @@ export interface Limits {
 }
 const LIMIT_KEYS = ['queries_per_minute', 'query_burst', 'cpus', 'memory', 'gpus'] as const
 
+/** What only the site's file may say: what targets of users and projects may be. */
+export interface SiteRules {
+  /** A target's root must be one of these or lie below one. */
+  readonly roots?: readonly string[]
+  /** Kind → the options that users may set; a kind that is not named has no such limit. */
+  readonly options?: Readonly<Record<string, readonly string[]>>
+}
+
 /** One target as a file has it. */
 export interface WrittenTarget {
   readonly name: string
@@ -32,110 +46,156 @@ export interface WrittenTarget {
   readonly root?: string
   readonly prologue?: string
   readonly options: Readonly<Record<string, unknown>>
+  /** Where name, root and options stand in the file. */
+  readonly places: { readonly name: ConfigPlace; readonly root?: ConfigPlace; readonly options: Readonly<Record<string, ConfigPlace>> }
 }
 
 /** One configuration file, checked. */
 export interface ConfigFile {
   readonly path: string
   readonly targets: readonly WrittenTarget[]
+  readonly databases: readonly DatabaseEntry[]
   readonly limits: Limits
+  readonly rules: SiteRules
+  /** Where the rules stand; undefined for a file without any. */
+  readonly rulesPlace?: ConfigPlace
 }
 
 /** Names of targets are words of the command line and of file names. */
 const TARGET_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
+const ROOT = /^(\/|~\/|~$)/
+/** Keys of a file. */
+const FILE_KEYS = ['version', 'targets', 'databases', 'limits'] as const
+
+/** A place inside an option as a person reads it: `nodes[1].port`. */
+export function optionPlaceText(name: string, path: OptionRefusal['path']): string {
+  return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : `${text}.${step}`), name)
+}
 
 /**
- * Reads a configuration file: `{version: 1, targets: {<name>: {kind, root, prologue, <options of the kind>}}, limits}`.
+ * Reads a configuration file: `{version: 1, targets: {<name>: {kind, root, prologue, <options of the kind>}}, databases, limits}`.
  * A target called as a kind needs no `kind`. An empty file is valid.
  *
  * @throws DroverError `invalid_config` with file, line and column, and the nearest valid name
  */
 export function parseConfig(text: string, path: string, kinds: TargetKinds): ConfigFile {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' })
-  const refuse = (offset: number, message: string, hint?: string): DroverError => {
-    const { line, col } = lines.linePos(offset)
-    const location = { file: path, line: Math.max(1, line), column: Math.max(1, col) }
-    return new DroverError('invalid_config', message, { level: 'config', location, ...(hint === undefined ? {} : { hint }) })
-  }
-  const problem = document.errors[0]
-  if (problem !== undefined) throw refuse(problem.pos[0], `not valid YAML: ${problem.message.split('\n')[0]}`)
-
-  const placeOf = (node: unknown): number => (node as Node | null)?.range?.[0] ?? 0
-  const asMap = (node: unknown, what: string, at: number): YAMLMap | undefined => {
-    if (node === null || node === undefined || (isScalar(node) && node.value === null)) return undefined
-    if (!isMap(node)) throw refuse(placeOf(node) || at, `${what} must be a mapping`)
-    return node
-  }
-  const entriesOf = (map: YAMLMap | undefined, what: string): { key: string; at: number; node: unknown }[] =>
-    (map?.items ?? []).map((pair) => {
-      if (!isScalar(pair.key)) throw refuse(placeOf(pair.key), `${what}: a key must be a word`)
-      return { key: String(pair.key.value), at: placeOf(pair.key), node: pair.value }
-    })
-  const unknown = (at: number, what: string, key: string, valid: readonly string[]): DroverError => {
-    const near = nearestName(key, valid)
-    return refuse(
-      at,
-      `${what} "${key}" is not known`,
-      near === undefined ? `Known: ${valid.join(', ') || 'none'}.` : `Did you mean "${near}"?`,
-    )
-  }
-  const plain = (node: unknown): unknown => (node === null || node === undefined ? null : (node as Node).toJS(document))
-
+  const reader = readConfigText(text, path)
+  const { asMap, entriesOf, placeOf, plain, refuse } = reader
   const targets: WrittenTarget[] = []
+  const databases: DatabaseEntry[] = []
   const limits: Partial<Record<keyof Limits, number>> = {}
-  const readTarget = (name: string, at: number, node: unknown): WrittenTarget => {
-    if (!TARGET_NAME.test(name))
-      throw refuse(at, `the target name "${name}" is not usable`, 'Use letters, digits, "_", "." and "-", at most 63.')
-    const entries = entriesOf(asMap(node, `target "${name}"`, at), `target "${name}"`)
-    const kindEntry = entries.find((entry) => entry.key === 'kind')
-    const kind = kindEntry === undefined ? (Object.hasOwn(kinds, name) ? name : undefined) : plain(kindEntry.node)
-    if (typeof kind !== 'string')
-      throw refuse(kindEntry?.at ?? at, `target "${name}" needs a kind`, `One of: ${Object.keys(kinds).join(', ')}.`)
-    if (!Object.hasOwn(kinds, kind)) throw unknown(placeOf(kindEntry?.node), `target "${name}": kind`, kind, Object.keys(kinds))
-    if (name === 'local' && kind !== 'local')
-      throw refuse(placeOf(kindEntry?.node), 'the target "local" is always of kind local', 'Give the target another name.')
-    const known = kinds[kind]?.optionNames ?? []
-    const options: Record<string, unknown> = {}
-    const texts: { root?: string; prologue?: string } = {}
-    for (const entry of entries) {
-      if (entry.key === 'kind') continue
-      const value = plain(entry.node)
-      if (entry.key === 'root' || entry.key === 'prologue') {
-        if (typeof value !== 'string' || value === '') throw refuse(entry.at, `target "${name}": ${entry.key} must be a text`)
-        if (entry.key === 'root' && !/^(\/|~\/|~$)/.test(value))
-          throw refuse(placeOf(entry.node), `target "${name}": root must be absolute or begin with ~/`)
-        texts[entry.key] = value
-      } else if (known.includes(entry.key)) {
-        const allowed = kinds[kind]?.refuseOption?.(entry.key, value)
-        if (allowed !== undefined)
-          throw refuse(
-            placeOf(entry.node) || entry.at,
-            `target "${name}": ${entry.key} must be ${allowed}, and is ${JSON.stringify(value)}`,
-          )
-        options[entry.key] = value
-      } else throw unknown(entry.at, `target "${name}" (${kind}): key`, entry.key, ['kind', 'root', 'prologue', ...known])
-    }
-    return { name, kind, ...texts, options }
-  }
-  const readLimit = (key: string, at: number, node: unknown): void => {
-    const known = LIMIT_KEYS.find((name) => name === key)
-    if (known === undefined) throw unknown(at, 'limits: key', key, LIMIT_KEYS)
-    const value = plain(node)
-    const number = known === 'memory' && (typeof value === 'string' || typeof value === 'number') ? parseSize(value) : value
-    if (typeof number !== 'number' || !(number >= 0))
-      throw refuse(placeOf(node) || at, `limits.${key} must be ${known === 'memory' ? SIZE_FORMS : 'a number of 0 or more'}`)
-    limits[known] = number
-  }
-
-  for (const { key, at, node } of entriesOf(asMap(document.contents, 'the file', 0), 'the file')) {
+  let rules: SiteRules = {}
+  let rulesPlace: ConfigPlace | undefined
+  for (const { key, at, node } of entriesOf(asMap(reader.contents, 'the file', 0), 'the file')) {
     if (key === 'version') {
       if (plain(node) !== 1) throw refuse(placeOf(node) || at, 'version must be 1', 'A newer file needs a newer Drover.')
     } else if (key === 'targets') {
-      for (const entry of entriesOf(asMap(node, 'targets', at), 'targets')) targets.push(readTarget(entry.key, entry.at, entry.node))
+      for (const entry of entriesOf(asMap(node, 'targets', at), 'targets'))
+        targets.push(readTarget(reader, kinds, entry.key, entry.at, entry.node))
+    } else if (key === 'databases') {
+      for (const entry of entriesOf(asMap(node, 'databases', at), 'databases')) databases.push(readDatabase(reader, entry))
     } else if (key === 'limits') {
-      for (const entry of entriesOf(asMap(node, 'limits', at), 'limits')) readLimit(entry.key, entry.at, entry.node)
-    } else throw unknown(at, 'key', key, ['version', 'targets', 'limits'])
+      for (const entry of entriesOf(asMap(node, 'limits', at), 'limits')) {
+        if (entry.key === 'roots') rules = { ...rules, roots: readRoots(reader, entry.node, entry.at) }
+        else if (entry.key === 'options') rules = { ...rules, options: readOptionRules(reader, kinds, entry.node, entry.at) }
+        else {
+          readLimit(reader, limits, entry.key, entry.at, entry.node)
+          continue
+        }
+        rulesPlace ??= reader.place(entry.at)
+      }
+    } else throw reader.unknown(at, 'key', key, FILE_KEYS)
   }
-  return { path, targets, limits }
+  return { path, targets, databases, limits, rules, ...(rulesPlace === undefined ? {} : { rulesPlace }) }
+}
+
+function readTarget(reader: ConfigReader, kinds: TargetKinds, name: string, at: number, node: unknown): WrittenTarget {
+  const { asMap, entriesOf, place, placeOf, plain, refuse, unknown } = reader
+  if (!TARGET_NAME.test(name))
+    throw refuse(at, `the target name "${name}" is not usable`, 'Use letters, digits, "_", "." and "-", at most 63.')
+  const entries = entriesOf(asMap(node, `target "${name}"`, at), `target "${name}"`)
+  const kindEntry = entries.find((entry) => entry.key === 'kind')
+  const kind = kindEntry === undefined ? (Object.hasOwn(kinds, name) ? name : undefined) : plain(kindEntry.node)
+  if (typeof kind !== 'string')
+    throw refuse(kindEntry?.at ?? at, `target "${name}" needs a kind`, `One of: ${Object.keys(kinds).join(', ')}.`)
+  if (!Object.hasOwn(kinds, kind)) throw unknown(placeOf(kindEntry?.node), `target "${name}": kind`, kind, Object.keys(kinds))
+  if (name === 'local' && kind !== 'local')
+    throw refuse(placeOf(kindEntry?.node), 'the target "local" is always of kind local', 'Give the target another name.')
+  const known = kinds[kind]?.optionNames ?? []
+  const options: Record<string, unknown> = {}
+  const optionPlaces: Record<string, ConfigPlace> = {}
+  const texts: { root?: string; prologue?: string } = {}
+  let rootPlace: ConfigPlace | undefined
+  for (const entry of entries) {
+    if (entry.key === 'kind') continue
+    const value = plain(entry.node)
+    if (entry.key === 'root' || entry.key === 'prologue') {
+      if (typeof value !== 'string' || value === '') throw refuse(entry.at, `target "${name}": ${entry.key} must be a text`)
+      if (entry.key === 'root') {
+        rootPlace = place(placeOf(entry.node))
+        if (!ROOT.test(value)) throw refuse(placeOf(entry.node), `target "${name}": root must be absolute or begin with ~/`)
+      }
+      texts[entry.key] = value
+    } else if (known.includes(entry.key)) {
+      const refused = kinds[kind]?.refuseOption?.(entry.key, value)
+      if (refused !== undefined) {
+        const { path, must } = typeof refused === 'string' ? { path: [], must: refused } : refused
+        throw refuse(
+          reader.placeBelow(entry.node, path) || entry.at,
+          `target "${name}": ${optionPlaceText(entry.key, path)} must be ${must}, and is ${JSON.stringify(valueBelow(value, path))}`,
+        )
+      }
+      options[entry.key] = value
+      optionPlaces[entry.key] = place(entry.at)
+    } else throw unknown(entry.at, `target "${name}" (${kind}): key`, entry.key, ['kind', 'root', 'prologue', ...known])
+  }
+  const places = { name: place(at), ...(rootPlace === undefined ? {} : { root: rootPlace }), options: optionPlaces }
+  return { name, kind, ...texts, options, places }
+}
+
+/** What a path leads to; null where nothing is. */
+function valueBelow(value: unknown, path: OptionRefusal['path']): unknown {
+  return path.reduce<unknown>(
+    (at, step) => (typeof at === 'object' && at !== null ? (at as Readonly<Record<string | number, unknown>>)[step] : null) ?? null,
+    value,
+  )
+}
+
+function readLimit(reader: ConfigReader, limits: Partial<Record<keyof Limits, number>>, key: string, at: number, node: unknown): void {
+  const known = LIMIT_KEYS.find((name) => name === key)
+  if (known === undefined) throw reader.unknown(at, 'limits: key', key, [...LIMIT_KEYS, 'roots', 'options'])
+  const value = reader.plain(node)
+  const number = known === 'memory' && (typeof value === 'string' || typeof value === 'number') ? parseSize(value) : value
+  if (typeof number !== 'number' || !(number >= 0)) {
+    const must = known === 'memory' ? SIZE_FORMS : 'a number of 0 or more'
+    throw reader.refuse(reader.placeOf(node) || at, `limits.${key} must be ${must}`)
+  }
+  limits[known] = number
+}
+
+function readWords(reader: ConfigReader, node: unknown, at: number, what: string): readonly string[] {
+  const value = reader.plain(node)
+  if (Array.isArray(value) && value.every((item): item is string => typeof item === 'string')) return value
+  throw reader.refuse(reader.placeOf(node) || at, `${what} must be a list of texts`)
+}
+
+function readRoots(reader: ConfigReader, node: unknown, at: number): readonly string[] {
+  const roots = readWords(reader, node, at, 'limits.roots')
+  const wrong = roots.findIndex((root) => !ROOT.test(root))
+  if (wrong >= 0) throw reader.refuse(reader.placeBelow(node, [wrong]), 'limits.roots: a root must be absolute or begin with ~/')
+  return roots
+}
+
+function readOptionRules(reader: ConfigReader, kinds: TargetKinds, node: unknown, at: number): Readonly<Record<string, readonly string[]>> {
+  const rules: Record<string, readonly string[]> = {}
+  for (const entry of reader.entriesOf(reader.asMap(node, 'limits.options', at), 'limits.options')) {
+    const known = Object.hasOwn(kinds, entry.key) ? kinds[entry.key] : undefined
+    if (known === undefined) throw reader.unknown(entry.at, 'limits.options: kind', entry.key, Object.keys(kinds))
+    const names = readWords(reader, entry.node, entry.at, `limits.options.${entry.key}`)
+    const wrong = names.find((name) => !known.optionNames.includes(name))
+    if (wrong !== undefined)
+      throw reader.unknown(reader.placeOf(entry.node) || entry.at, `limits.options.${entry.key}: option`, wrong, known.optionNames)
+    rules[entry.key] = names
+  }
+  return rules
 }

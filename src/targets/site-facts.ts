@@ -17,6 +17,21 @@ export interface SiteFacts {
   /** Target directory of bundles and jobs; absolute. */
   readonly root: string
   readonly user: string
+  /** Of a target of several nodes: the facts of each, in order of rank. Those above are the head's then, capacity the sum. */
+  readonly nodes?: readonly NodeFacts[]
+}
+
+/** Facts of one node of a target. */
+export interface NodeFacts extends Omit<SiteFacts, 'nodes'> {
+  /** Its name in the inventory. */
+  readonly node: string
+  /** Address at which the other nodes reach it. */
+  readonly ip: string
+}
+
+/** The facts of a node; of the machine itself on a target of one. */
+export function factsOf(site: SiteFacts, node: string): SiteFacts | NodeFacts {
+  return site.nodes?.find((facts) => facts.node === node) ?? site
 }
 
 const MIB = 1024 ** 2
