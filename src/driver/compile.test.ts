@@ -156,7 +156,7 @@ describe('driver options', () => {
   test.each<[string, Partial<DriverOptions>]>([
     ['a job id with a space', { jobId: 'a b' }],
     ['no rank', { ranks: [] }],
-    ['ranks with a gap', { ranks: [{ rank: 1, node: 'n', ip: '', workDir: '/w' }] }],
+    ['ranks that do not rise', { ranks: [1, 0].map((rank) => ({ rank, node: 'n', ip: '', workDir: '/w' })) }],
     ['a relative path', { attemptDir: 'a' }],
     ['no time limit', { timeoutSeconds: 0 }],
     ['a negative grace', { graceSeconds: -1 }],

@@ -23,7 +23,7 @@ export interface DriverOptions {
   readonly attemptDir: string
   /** Absolute, on the target: the doorbell. */
   readonly bellPath: string
-  /** In order, from rank 0. */
+  /** Those that this driver starts, rising: all, or those of one node. */
   readonly ranks: readonly DriverRank[]
   readonly hasSetup: boolean
   /** What run.sh was compiled from: decides how it is started. */
@@ -38,6 +38,8 @@ export interface DriverOptions {
   readonly processGroups: 'setsid' | 'perl' | 'bash' | 'none'
   /** GPUs per node, for the phase's variables. Default 0. */
   readonly gpusPerNode?: number
+  /** The supervisor opens the gate between setup and run, by the file `gate`. Default false: the driver sees all ranks. */
+  readonly gate?: boolean
   /** Runs node.sh. Default `['sh']`. */
   readonly interpreter?: readonly string[]
   /**
@@ -60,7 +62,9 @@ export function validateDriverOptions(options: DriverOptions): void {
   if (!/^[A-Za-z0-9._-]+$/.test(options.jobId)) refuse('the job id holds a character other than letters, digits, ".", "_", "-"')
   if (!Number.isInteger(options.attempt) || options.attempt < 0) refuse(`attempt ${options.attempt} is no count`)
   if (options.ranks.length === 0) refuse('it has no rank')
-  if (options.ranks.some(({ rank }, index) => rank !== index)) refuse('its ranks are not 0, 1, 2 …')
+  if (options.ranks.some(({ rank }, index) => !Number.isInteger(rank) || rank <= (options.ranks[index - 1]?.rank ?? -1))) {
+    refuse('its ranks are not rising numbers')
+  }
   for (const path of [options.attemptDir, options.bellPath, ...options.ranks.map(({ workDir }) => workDir)]) {
     if (!path.startsWith('/')) refuse(`the path ${JSON.stringify(path)} is not absolute`)
   }

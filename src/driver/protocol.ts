@@ -76,6 +76,10 @@ export const attemptPaths = {
   elements: 'elements',
   submitLock: 'submit.lock',
   nativeId: 'native_id',
+  /** Where the supervisor opens the gate: empty, then `open` or `stop`. */
+  gate: 'gate',
+  /** Made before a TERM that comes because another node failed. */
+  peerMark: 'peer',
   cancelMark: 'cancel',
   claim: (restart: number) => `claim/${restart}`,
   events: (rank: number | 'job') => `events/${rank}`,

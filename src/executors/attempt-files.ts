@@ -1,18 +1,12 @@
 import { attemptPaths, type JobEventLine, type RecordReading, type SlotLine } from '../driver/protocol.ts'
 import { parseEventLines, parseExitRecord, parseSlotLines } from '../driver/protocol-reader.ts'
-import type { FilePiece, Transport } from '../transports/transport.ts'
+import { toErrorJson } from '../errors.ts'
+import { type FilePiece, type Transport, transportAt } from '../transports/transport.ts'
+import type { AttemptPlace } from './executor.ts'
 
 /** Enough for any exit record; a longer file is unreadable anyway. */
 const RECORD_BYTES = 512
 const PIECE_BYTES = 1024 * 1024
-
-/** What is read of one attempt: its directory and shape. */
-export interface AttemptShape {
-  readonly attemptDir: string
-  readonly ranks: number
-  /** Slots of a packed array; 0 for a job that is no array. */
-  readonly slots: number
-}
 
 interface Journal<Line> {
   readonly path: string
@@ -22,32 +16,29 @@ interface Journal<Line> {
   readonly lines: Line[]
 }
 
-/**
- * Reads an attempt's records, events and journals on and on: whole again for the small records, from the last cursor
- * for what is appended to. One `Transport.read` per call, whatever the number of ranks.
- */
-export class AttemptFiles {
-  readonly shape: AttemptShape
-  readonly #records = new Map<number | 'job', RecordReading>()
-  readonly #events = new Map<number | 'job', Journal<JobEventLine>>()
-  readonly #slots: Journal<SlotLine>[]
+/** The files of one place: records and journals, by who writes them. */
+class PlaceFiles {
+  readonly place: AttemptPlace
+  readonly records = new Map<number | 'job', RecordReading>()
+  readonly events = new Map<number | 'job', Journal<JobEventLine>>()
+  readonly slots: readonly Journal<SlotLine>[]
 
-  constructor(shape: AttemptShape) {
-    this.shape = shape
-    for (const who of this.#writers()) this.#events.set(who, { path: attemptPaths.events(who), offset: 0, rest: '', lines: [] })
-    this.#slots = Array.from({ length: shape.slots }, (_, slot) => ({ path: attemptPaths.slot(slot), offset: 0, rest: '', lines: [] }))
+  constructor(place: AttemptPlace) {
+    this.place = place
+    for (const who of this.#writers()) this.events.set(who, { path: attemptPaths.events(who), offset: 0, rest: '', lines: [] })
+    this.slots = Array.from({ length: place.slots }, (_, slot) => ({ path: attemptPaths.slot(slot), offset: 0, rest: '', lines: [] }))
   }
 
-  #writers(): (number | 'job')[] {
+  #writers(): readonly (number | 'job')[] {
     // The driver's own record is written last: read first, what it speaks of is then visible as well.
-    return ['job', ...Array.from({ length: this.shape.ranks }, (_, rank) => rank)]
+    return ['job', ...this.place.ranks]
   }
 
-  /** True when anything new was read. Rejects with `transport_failed` when the host could not be asked. */
+  /** True when anything new was read. */
   async read(transport: Transport): Promise<boolean> {
-    const at = (path: string): string => `${this.shape.attemptDir}/${path}`
-    const open = this.#writers().filter((who) => this.#records.get(who)?.kind !== 'record')
-    const journals = [...this.#events.values(), ...this.#slots]
+    const at = (path: string): string => `${this.place.attemptDir}/${path}`
+    const open = this.#writers().filter((who) => this.records.get(who)?.kind !== 'record')
+    const journals = [...this.events.values(), ...this.slots]
     const pieces = await transport.read([
       ...open.map((who) => ({ path: at(attemptPaths.exit(who)), offset: 0, maxBytes: RECORD_BYTES })),
       ...journals.map((journal) => ({ path: at(journal.path), offset: journal.offset, maxBytes: PIECE_BYTES })),
@@ -57,8 +48,8 @@ export class AttemptFiles {
       const piece = pieces[index]
       if (piece === undefined || piece.bytes.length === 0) continue
       const reading = parseExitRecord(Buffer.from(piece.bytes).toString('utf8'))
-      if (reading.kind !== (this.#records.get(who)?.kind ?? 'none')) changed = true
-      this.#records.set(who, reading)
+      if (reading.kind !== (this.records.get(who)?.kind ?? 'none')) changed = true
+      this.records.set(who, reading)
     }
     const rest = pieces.slice(open.length)
     let full = false
@@ -67,24 +58,72 @@ export class AttemptFiles {
       if (piece === undefined || piece.bytes.length === 0) continue
       changed = true
       full ||= piece.bytes.length >= PIECE_BYTES
-      if (index < this.#events.size) append(journal as Journal<JobEventLine>, piece, parseEventLines)
+      if (index < this.events.size) append(journal as Journal<JobEventLine>, piece, parseEventLines)
       else append(journal as Journal<SlotLine>, piece, parseSlotLines)
     }
     if (full) await this.read(transport)
     return changed
   }
+}
 
-  record(who: number | 'job'): RecordReading {
-    return this.#records.get(who) ?? { kind: 'none' }
+/**
+ * Reads an attempt's records, events and journals on and on: whole again for the small records, from the last cursor
+ * for what is appended to. One `Transport.read` per place and call, side by side.
+ */
+export class AttemptFiles {
+  readonly places: readonly AttemptPlace[]
+  readonly #files: readonly PlaceFiles[]
+  readonly #byRank = new Map<number, PlaceFiles>()
+  #unread: readonly { readonly place: AttemptPlace; readonly reason: string }[] = []
+
+  constructor(places: readonly AttemptPlace[]) {
+    this.places = places
+    this.#files = places.map((place) => new PlaceFiles(place))
+    for (const files of this.#files) for (const rank of files.place.ranks) this.#byRank.set(rank, files)
   }
 
+  /** Slots of all places. */
+  get slots(): number {
+    return this.places.reduce((sum, place) => sum + place.slots, 0)
+  }
+
+  /** Places that could not be read the last time, and why: what is known of them is old. */
+  get unread(): readonly { readonly place: AttemptPlace; readonly reason: string }[] {
+    return this.#unread
+  }
+
+  /** True when anything new was read. Rejects with `transport_failed` when no place could be asked; see `unread` for some. */
+  async read(transport: Transport): Promise<boolean> {
+    const outcomes = await Promise.allSettled(this.#files.map((files) => files.read(transportAt(transport, files.place.node))))
+    const failed = outcomes.flatMap((outcome, index) => {
+      const place = this.places[index]
+      return outcome.status === 'rejected' && place ? [{ place, reason: toErrorJson(outcome.reason).message, error: outcome.reason }] : []
+    })
+    this.#unread = failed
+    if (failed.length === this.places.length && failed[0]) throw failed[0].error
+    return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value)
+  }
+
+  /** The record of a rank; of the driver of a place (default: of the first). */
+  record(who: number | 'job', place = 0): RecordReading {
+    const files = who === 'job' ? this.#files[place] : this.#byRank.get(who)
+    return files?.records.get(who) ?? { kind: 'none' }
+  }
+
+  /** Event lines of a rank; of the drivers of all places. */
   events(who: number | 'job'): readonly JobEventLine[] {
-    return this.#events.get(who)?.lines ?? []
+    if (who !== 'job') return this.#byRank.get(who)?.events.get(who)?.lines ?? []
+    return this.#files.length === 1 ? this.driverEvents(0) : this.#files.flatMap((_, place) => this.driverEvents(place))
+  }
+
+  /** Event lines of the driver of one place. */
+  driverEvents(place: number): readonly JobEventLine[] {
+    return this.#files[place]?.events.get('job')?.lines ?? []
   }
 
   /** All journal lines of all slots, each slot's in order. */
   slotLines(): readonly (readonly SlotLine[])[] {
-    return this.#slots.map((slot) => slot.lines)
+    return this.#files.flatMap((files) => files.slots.map((slot) => slot.lines))
   }
 }
 

@@ -4,6 +4,7 @@ import type { Target } from '../targets/target.ts'
 import type { State } from '../task/states.ts'
 import type { ArraySpec, NotifySpec, RetriesSpec, TaskSpec } from '../task/task-spec.ts'
 import type { Transport } from '../transports/transport.ts'
+import type { AttemptFiles } from './attempt-files.ts'
 import type { Capabilities } from './capabilities.ts'
 
 /** A task with every default applied for one target; what compilers read. Holds names of secrets, never their values. */
@@ -62,6 +63,30 @@ export interface PlannedFile {
   readonly content: string
 }
 
+/** Where files of an attempt lie: a directory with a driver of its own, for the ranks that it starts. */
+export interface AttemptPlace {
+  /** Name of the node; '' on a target of one machine. */
+  readonly node: string
+  /** Absolute, on that node: `<root>/jobs/<job-id>/<attempt>`, with `-<first rank>` where there are several places. */
+  readonly attemptDir: string
+  readonly ranks: readonly number[]
+  /** Slots of a packed array here; 0 for a job that is no array. */
+  readonly slots: number
+}
+
+/** One place of a plan, with all that is put there. */
+export interface PlanPlace extends AttemptPlace {
+  /** Work directories of the ranks here, absolute: `<root>/jobs/<job-id>/work/<rank>`, or the linked directory. */
+  readonly workDirs: readonly string[]
+  /** Relative to `attemptDir`, or absolute. */
+  readonly directories: readonly string[]
+  readonly files: readonly PlannedFile[]
+  /** Non-secret variables, for the `env` file; secrets are added at staging, by the plan's names. */
+  readonly env: Readonly<Record<string, string>>
+  /** What is started, as argv. */
+  readonly command: readonly string[]
+}
+
 /** The frozen, printable result of compiling a task. From here on what is executed is exactly what is printed. */
 export interface Plan<Refs = unknown> {
   readonly version: 1
@@ -69,19 +94,11 @@ export interface Plan<Refs = unknown> {
   readonly target: string
   readonly jobId: string
   readonly attempt: number
-  /** Attempt directory on the target, absolute: `<root>/jobs/<job-id>/<attempt>`. */
-  readonly attemptDir: string
-  /** Work directories by rank, absolute: `<root>/jobs/<job-id>/work/<rank>`, or the linked directory. */
-  readonly workDirs: readonly string[]
-  readonly directories: readonly string[]
-  readonly files: readonly PlannedFile[]
+  /** At least one; together they hold every rank. */
+  readonly places: readonly PlanPlace[]
   readonly code?: ResolvedTask['code']
   readonly mounts: ResolvedTask['mounts']
-  /** Non-secret variables of the job, for the `env` file; secrets are added at staging, by name below. */
-  readonly env: Readonly<Record<string, string>>
   readonly secretNames: readonly string[]
-  /** What is started, as argv; for reading. */
-  readonly command: readonly string[]
   readonly ranks: readonly { readonly rank: number; readonly node: string }[]
   /** 0-based positions this attempt runs; empty for a job that is no array. */
   readonly elements: readonly number[]
@@ -101,11 +118,7 @@ export interface NativeRef {
   readonly nativeId: string
   readonly jobId: string
   readonly attempt: number
-  readonly attemptDir: string
-  /** Number of ranks. */
-  readonly ranks: number
-  /** Slots of a packed array; 0 for a job that is no array. */
-  readonly slots: number
+  readonly places: readonly AttemptPlace[]
 }
 
 /** What the target said of one job. `word` is its own word; `state` the nearest in Drover's vocabulary. */
@@ -159,6 +172,10 @@ export interface Executor<Refs = unknown> {
   list(io: Io, root: string): Promise<readonly NativeRef[]>
   /** Asks the attempt to end (TERM, grace, KILL by its runner). Idempotent; does not wait. */
   cancel(jobs: readonly NativeRef[], io: Io): Promise<void>
-  /** Ends single running elements of a packed array. */
+  /**
+   * What Drover does between the nodes of an attempt where nobody else can (`gate: 'supervisor'`): called after its files
+   * were read. Idempotent.
+   */
+  coordinate?(job: NativeRef, files: AttemptFiles, io: Io): Promise<void>
   cancelElements?(job: NativeRef, elements: readonly number[], io: Io): Promise<void>
 }

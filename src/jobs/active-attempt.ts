@@ -54,7 +54,7 @@ export function createActiveAttempt(of: {
     number: of.number,
     plan,
     task: of.task,
-    files: new AttemptFiles({ attemptDir: plan.attemptDir, ranks: plan.ranks.length, slots: plan.elements.length > 0 ? plan.width : 0 }),
+    files: new AttemptFiles(plan.places),
     proofGraceMs: of.proofGraceMs,
     otherElements: of.otherElements ?? [],
     state: of.state,
@@ -74,9 +74,7 @@ export function refOf(active: ActiveAttempt): NativeRef {
     nativeId: active.nativeId ?? '',
     jobId: active.jobId,
     attempt: active.number,
-    attemptDir: active.plan.attemptDir,
-    ranks: active.plan.ranks.length,
-    slots: active.files.shape.slots,
+    places: active.plan.places,
   }
 }
 

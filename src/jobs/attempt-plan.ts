@@ -1,10 +1,14 @@
-import type { Plan, ResolvedTask } from '../executors/executor.ts'
+import type { AttemptPlace, Plan, ResolvedTask } from '../executors/executor.ts'
 
-/** What the store keeps of a plan: all but the texts of its files, which lie in the attempt directory. */
-export interface AttemptPlan {
-  readonly version: 1
-  readonly attemptDir: string
+/** A place as it is kept: all but the texts of its files, which lie there. */
+export interface KeptPlace extends AttemptPlace {
   readonly workDirs: readonly string[]
+}
+
+/** What the store keeps of a plan. */
+export interface AttemptPlan {
+  readonly version: 2
+  readonly places: readonly KeptPlace[]
   readonly ranks: Plan['ranks']
   readonly elements: readonly number[]
   readonly width: number
@@ -17,9 +21,8 @@ export interface AttemptPlan {
 /** The kept part of a plan. */
 export function attemptPlan(plan: Plan, task: ResolvedTask, gpus: readonly number[]): AttemptPlan {
   return {
-    version: 1,
-    attemptDir: plan.attemptDir,
-    workDirs: plan.workDirs,
+    version: 2,
+    places: plan.places.map(({ node, attemptDir, ranks, slots, workDirs }) => ({ node, attemptDir, ranks, slots, workDirs })),
     ranks: plan.ranks,
     elements: plan.elements,
     width: plan.width,
@@ -30,9 +33,14 @@ export function attemptPlan(plan: Plan, task: ResolvedTask, gpus: readonly numbe
   }
 }
 
-/** Reads the kept form back; undefined for an attempt that was never planned. */
+/** Reads the kept form back; undefined for an attempt that was never planned, or by a version that is not known. */
 export function readAttemptPlan(text: string | undefined): AttemptPlan | undefined {
   if (text === undefined) return undefined
   const plan = JSON.parse(text) as AttemptPlan
-  return plan.version === 1 ? plan : undefined
+  return plan.version === 2 ? plan : undefined
+}
+
+/** Work directories by rank, each with its node. */
+export function workDirsOf(plan: AttemptPlan): readonly { readonly node: string; readonly directory: string }[] {
+  return plan.places.flatMap(({ node, workDirs }) => workDirs.map((directory) => ({ node, directory })))
 }

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { toErrorJson } from '../errors.ts'
 import type { JobRow } from '../store/store.ts'
-import type { Transport } from '../transports/transport.ts'
+import { type Transport, transportAt } from '../transports/transport.ts'
 import type { ActiveAttempt } from './active-attempt.ts'
+import { workDirsOf } from './attempt-plan.ts'
 
 export interface CollectOutcome {
   /** Local directory the files were brought to; undefined when they could not be. */
@@ -19,16 +20,17 @@ export function outputDirectory(clientDirectory: string, job: { readonly name: s
 
 /** Brings files matching the globs from the work directories; with several ranks into a folder per rank. Resolves to their paths. */
 export async function fetchOutputs(
-  workDirs: readonly string[],
+  workDirs: readonly { readonly node: string; readonly directory: string }[],
   globs: readonly string[],
   to: string,
   transport: Transport,
 ): Promise<readonly string[]> {
-  const distinct = [...new Set(workDirs)]
+  // Ranks of a linked directory share it.
+  const distinct = [...new Map(workDirs.map((each) => [`${each.node}:${each.directory}`, each])).values()]
   const files: string[] = []
-  for (const [rank, directory] of distinct.entries()) {
+  for (const [rank, { node, directory }] of distinct.entries()) {
     const folder = distinct.length > 1 ? String(rank) : ''
-    const found = await transport.getTree(directory, globs, join(to, folder))
+    const found = await transportAt(transport, node).getTree(directory, globs, join(to, folder))
     files.push(...found.map((path) => join(folder, path)))
   }
   return files
@@ -38,7 +40,7 @@ export async function fetchOutputs(
 export async function collectOutputs(active: ActiveAttempt, job: JobRow, transport: Transport): Promise<CollectOutcome> {
   const directory = outputDirectory(active.task.clientDirectory ?? active.task.spec.baseDirectory, job)
   try {
-    const files = await fetchOutputs(active.plan.workDirs, active.task.collect, directory, transport)
+    const files = await fetchOutputs(workDirsOf(active.plan), active.task.collect, directory, transport)
     if (files.length === 0) return { warning: `collect: nothing matches ${active.task.collect.join(', ')}` }
     return { directory, files }
   } catch (error) {

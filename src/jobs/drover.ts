@@ -174,16 +174,25 @@ export interface ListFilter {
   readonly limit?: number
 }
 
+/** What is put on one node, and started there. */
+export interface PlacePlanView {
+  /** '' on a target of one machine. */
+  readonly node: string
+  readonly attempt_dir: string
+  readonly ranks: readonly number[]
+  readonly command: readonly string[]
+  readonly files: readonly { readonly path: string; readonly mode: string; readonly content: string }[]
+  readonly env: Readonly<Record<string, string>>
+}
+
 export interface PlanView {
   readonly name: string
   readonly target: string
   readonly kind: string
   readonly keys: readonly KeyOutcome[]
   readonly warnings: readonly string[]
-  readonly attempt_dir: string
-  readonly command: readonly string[]
-  readonly files: readonly { readonly path: string; readonly mode: string; readonly content: string }[]
-  readonly env: Readonly<Record<string, string>>
+  /** One per directory with a driver of its own; the first holds rank 0. */
+  readonly places: readonly PlacePlanView[]
   readonly secret_names: readonly string[]
   /** Shell text of the target that runs before setup and run. */
   readonly prologue: string | null

@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import type { JobRow } from '../store/store.ts'
-import { readAttemptPlan } from './attempt-plan.ts'
+import { readAttemptPlan, workDirsOf } from './attempt-plan.ts'
 import { fetchOutputs, outputDirectory } from './collect.ts'
 import type { JobControl } from './job-context.ts'
 
@@ -20,7 +20,7 @@ export async function fetchJob(
   if (plan === undefined || task === undefined) throw new InputError('conflict', `job ${row.id} has not started: there is nothing to fetch`)
   const globs = options.globs?.length ? options.globs : task.collect.length > 0 ? task.collect : ['**']
   const directory = options.to ?? outputDirectory(task.clientDirectory ?? task.spec.baseDirectory, row)
-  const files = await fetchOutputs(plan.workDirs, globs, directory, (await targets.open(row)).transport)
+  const files = await fetchOutputs(workDirsOf(plan), globs, directory, (await targets.open(row)).transport)
   if (files.length === 0) throw new InputError('missing_file', `nothing in the work directory of job ${row.id} matches ${globs.join(', ')}`)
   return { directory, files }
 }

@@ -21,9 +21,9 @@ export function jobLogSource(jobId: string, store: Store, writer: ChangeWriter, 
       const target = await open(job)
       const ended = number < job.attempt || isSettled(job.state)
       started = false
-      if (plan === undefined) return { transport: target.transport, attemptDir: '', ranks: 0, hasSetup: false, ended }
+      if (plan === undefined) return { transport: target.transport, places: [], hasSetup: false, ended }
       started = true
-      const base = { transport: target.transport, attemptDir: plan.attemptDir, ranks: plan.ranks.length, hasSetup: plan.hasSetup, ended }
+      const base = { transport: target.transport, places: plan.places, hasSetup: plan.hasSetup, ended }
       if (plan.elements.length === 0) return base
       const mine = new Set(plan.elements)
       const rows = await store.elements(jobId)

@@ -1,5 +1,6 @@
 import { attemptPaths } from '../driver/protocol.ts'
-import type { Transport } from '../transports/transport.ts'
+import type { AttemptPlace } from '../executors/executor.ts'
+import { type FilePiece, type Transport, transportAt } from '../transports/transport.ts'
 import type { LogChunk, LogQuery } from './drover.ts'
 
 /** Largest piece of a file read at once: bounds the memory of a follower. */
@@ -21,15 +22,17 @@ export interface LogSource {
 
 export interface AttemptLogs {
   readonly transport: Transport
-  readonly attemptDir: string
-  readonly ranks: number
+  readonly places: readonly AttemptPlace[]
   readonly hasSetup: boolean
   /** Elements of this attempt that have started; undefined for a job that is no array. */
-  readonly elements?: readonly { readonly position: number; readonly ended: boolean }[]
+  readonly elements?: readonly { readonly position: number; readonly ended: boolean; readonly place?: number }[]
   readonly ended: boolean
 }
 
 interface LogFile {
+  readonly place: AttemptPlace
+  /** Relative to the place's directory; with the node before it where there are several places. */
+  readonly name: string
   readonly path: string
   readonly stream: LogChunk['stream']
   readonly rank?: number
@@ -37,18 +40,33 @@ interface LogFile {
   readonly ended: boolean
 }
 
+/** A log file before it is known where it lies. */
+type PlacedLog = Omit<LogFile, 'place' | 'name'>
+
 function filesOf(logs: AttemptLogs, query: LogQuery): readonly LogFile[] {
+  return logs.places.flatMap((place, index) =>
+    filesAt(place, index, logs, query).map((file) => ({
+      ...file,
+      place,
+      // Only the driver's log has one name in every place.
+      name: file.stream === 'driver' && logs.places.length > 1 ? `${place.node}/${file.path}` : file.path,
+    })),
+  )
+}
+
+function filesAt(place: AttemptPlace, index: number, logs: AttemptLogs, query: LogQuery): readonly PlacedLog[] {
   const streams = query.streams ?? ['stdout', 'stderr']
-  const files: LogFile[] = []
-  const ranks = Array.from({ length: logs.ranks }, (_, rank) => rank).filter((rank) => query.ranks?.includes(rank) ?? true)
+  const files: PlacedLog[] = []
+  const ranks = place.ranks.filter((rank) => query.ranks?.includes(rank) ?? true)
   if (streams.includes('driver')) files.push({ path: attemptPaths.driverLog, stream: 'driver', ended: logs.ended })
   if (streams.includes('setup') && logs.hasSetup) {
     for (const rank of ranks) files.push({ path: attemptPaths.setupLog(rank), stream: 'setup', rank, ended: logs.ended })
   }
   if (logs.elements) {
-    for (const { position, ended } of logs.elements) {
-      if (query.elements && !query.elements.includes(position)) continue
-      const at = { rank: 0, element: position, ended: ended || logs.ended }
+    for (const element of logs.elements) {
+      const { position } = element
+      if ((element.place ?? 0) !== index || (query.elements && !query.elements.includes(position))) continue
+      const at = { rank: place.ranks[0] ?? 0, element: position, ended: element.ended || logs.ended }
       if (streams.includes('stdout')) files.push({ path: attemptPaths.elementStdout(position), stream: 'stdout', ...at })
       if (streams.includes('stderr')) files.push({ path: attemptPaths.elementStderr(position), stream: 'stderr', ...at })
     }
@@ -59,6 +77,31 @@ function filesOf(logs: AttemptLogs, query: LogQuery): readonly LogFile[] {
     if (streams.includes('stderr')) files.push({ path: attemptPaths.stderr(rank), stream: 'stderr', rank, ended: logs.ended })
   }
   return files
+}
+
+/** Reads pieces of files of several nodes: one round trip for each, side by side. A node that cannot be asked rejects. */
+async function readPieces(
+  logs: AttemptLogs,
+  files: readonly LogFile[],
+  offsets: ReadonlyMap<string, number>,
+  maxBytes: number,
+): Promise<readonly (FilePiece | undefined)[]> {
+  const nodes = [...new Set(files.map((file) => file.place.node))]
+  const found = new Map<LogFile, FilePiece | undefined>()
+  await Promise.all(
+    nodes.map(async (node) => {
+      const own = files.filter((file) => file.place.node === node)
+      const pieces = await transportAt(logs.transport, node).read(
+        own.map((file) => ({ path: pathOf(file), offset: offsets.get(file.name) ?? 0, maxBytes })),
+      )
+      for (const [index, file] of own.entries()) found.set(file, pieces[index])
+    }),
+  )
+  return files.map((file) => found.get(file))
+}
+
+function pathOf({ place, path }: LogFile): string {
+  return `${place.attemptDir}/${path}`
 }
 
 /** Where the last `lines` lines of a file begin; reads backwards by pieces, at most 16 MiB. */
@@ -113,41 +156,38 @@ export async function* readLogs(source: LogSource, query: LogQuery): AsyncGenera
 async function* readAttempt(source: LogSource, number: number, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
   const offsets = new Map<string, number>()
   const drained = new Set<string>()
-  const tails = new Map<string, number>()
   while (!signal.aborted) {
     // Asked before reading: what was written before the end is then read in the same turn.
     const logs = await source.attempt(number)
     if (logs === undefined) return
     let grew = false
-    const files = filesOf(logs, query).filter((file) => !drained.has(file.path))
+    const files = filesOf(logs, query).filter((file) => !drained.has(file.name))
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const group = files.slice(start, start + FILES_AT_ONCE)
       for (const file of group) {
-        if (offsets.has(file.path)) continue
-        const key = `${number}/${file.path}`
-        const path = `${logs.attemptDir}/${file.path}`
-        const begin = query.cursors?.[key] ?? (query.tail === undefined ? 0 : await tailOffset(logs.transport, path, query.tail))
-        offsets.set(file.path, begin)
-        tails.set(file.path, begin)
+        if (offsets.has(file.name)) continue
+        const transport = transportAt(logs.transport, file.place.node)
+        const begin =
+          query.cursors?.[`${number}/${file.name}`] ??
+          (query.tail === undefined ? 0 : await tailOffset(transport, pathOf(file), query.tail))
+        offsets.set(file.name, begin)
       }
       const maxBytes = Math.max(16 * 1024, Math.floor((PIECE_BYTES * 4) / group.length))
-      const pieces = await logs.transport.read(
-        group.map((file) => ({ path: `${logs.attemptDir}/${file.path}`, offset: offsets.get(file.path) ?? 0, maxBytes })),
-      )
+      const pieces = await readPieces(logs, group, offsets, maxBytes)
       for (const [index, file] of group.entries()) {
         const piece = pieces[index]
-        const offset = offsets.get(file.path) ?? 0
+        const offset = offsets.get(file.name) ?? 0
         if (piece === undefined || piece.bytes.length === 0) {
-          if (file.ended) drained.add(file.path)
+          if (file.ended) drained.add(file.name)
           continue
         }
         grew = true
-        offsets.set(file.path, offset + piece.bytes.length)
+        offsets.set(file.name, offset + piece.bytes.length)
         const place = {
           ...(file.rank === undefined ? {} : { rank: file.rank }),
           ...(file.element === undefined ? {} : { element: file.element }),
         }
-        yield { attempt: number, ...place, stream: file.stream, file: `${number}/${file.path}`, offset, bytes: piece.bytes }
+        yield { attempt: number, ...place, stream: file.stream, file: `${number}/${file.name}`, offset, bytes: piece.bytes }
       }
     }
     if (grew) continue

@@ -14,3 +14,9 @@ test('no value is left, and the names stand in their place', () => {
 test('what was hidden comes back', () => {
   expect(showSecrets(hideSecrets(mounts, secrets), secrets)).toEqual(mounts)
 })
+
+test('short values do not meet the names of others', () => {
+  const short = { A: 't', B: 'e', SECRET: 'secret', LT: '<' }
+  const text = 'the secret <secret> of a tree'
+  expect(showSecrets(hideSecrets(text, short), short)).toBe(text)
+})

@@ -1,6 +1,7 @@
 import { DroverError, toErrorJson } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import type { JobRow } from '../store/store.ts'
+import { factsOf } from '../targets/site-facts.ts'
 import { type Cause, isSettled, type State } from '../task/states.ts'
 import { type ActiveAttempt, createActiveAttempt, refOf } from './active-attempt.ts'
 import { attemptPlan } from './attempt-plan.ts'
@@ -42,7 +43,7 @@ export async function startAttempt({ id: jobId, gpus, width }: ChosenStart, worl
         level: 'staging',
         hint: `Give them again: drover retry ${jobId} --secret NAME`,
       })
-    const plan = executor.plan({ ...task, mounts: showSecrets(task.mounts, values) }, site, {
+    const plan = executor.plan({ ...task, mounts: showMounts(task.mounts, values) }, site, {
       jobId,
       attempt: job.attempt,
       assignedGpus: gpus,
@@ -51,9 +52,9 @@ export async function startAttempt({ id: jobId, gpus, width }: ChosenStart, worl
       if (!(await moveJob(job, from, 'staging', {}, context))) return world.drop(jobId)
       from = 'staging'
     }
-    await stageAttempt(plan, values, transport, site.root)
+    await stageAttempt(plan, values, transport, (node) => factsOf(site, node).root)
     const kept = attemptPlan(plan, task, gpus)
-    const change = { attemptPatch: { plan: JSON.stringify(kept), directory: plan.attemptDir } }
+    const change = { attemptPatch: { plan: JSON.stringify(kept), directory: plan.places[0]?.attemptDir ?? '' } }
     if (!(await moveJob(job, from, 'submitting', change, context))) return world.drop(jobId)
     // From here on the attempt's own env file has them; only a further attempt would need them again.
     if (job.attempt > task.retries.max) secrets.remove(jobId)
@@ -75,6 +76,11 @@ export async function startAttempt({ id: jobId, gpus, width }: ChosenStart, worl
   } catch (error) {
     if (!context.signal.aborted) await startFailed(job, from, error, world)
   }
+}
+
+/** Mounts as they are, with the secrets that their paths hold. */
+function showMounts(mounts: ResolvedTask['mounts'], secrets: Readonly<Record<string, string>>): ResolvedTask['mounts'] {
+  return mounts.map(({ destination, source }) => ({ destination: showSecrets(destination, secrets), source: showSecrets(source, secrets) }))
 }
 
 /** A start that broke before anything ran: `staging`, or in doubt when the submit itself had no answer. */

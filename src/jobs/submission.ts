@@ -94,13 +94,22 @@ function companionOfPrimaries(
   return { jobs, delayMs: terminationDelayMs[name] ?? terminationDelayMs['*'] ?? 0 }
 }
 
-/** The task as it is stored: names stand for secrets in the paths of mounts, which staging fills in again. */
+/**
+ * The task as it is stored: names stand for secrets in the paths of mounts, which staging fills in again; other keys that may
+ * hold one have been read by then and are left out.
+ */
 function withoutSecrets(task: ResolvedTask, { secrets }: TaskSpec): ResolvedTask {
   if (task.code?.kind === 'link' && hideSecrets(task.code.path, secrets) !== task.code.path)
     throw new InputError('unsupported', `task ${task.name}: the linked workdir has a secret in its path, and scripts and plans show it`, {
       hint: 'Use a variable of envs in its place.',
     })
-  return { ...task, mounts: hideSecrets(task.mounts, secrets), spec: hideSecrets(task.spec, secrets) }
+  if (Object.keys(secrets).length === 0) return task
+  const { workdir: _, ...spec } = task.spec
+  const mounts = task.mounts.map(({ destination, source }) => ({
+    destination: hideSecrets(destination, secrets),
+    source: hideSecrets(source, secrets),
+  }))
+  return { ...task, mounts, spec: { ...spec, fileMounts: [], foreign: {} } }
 }
 
 async function upstreamIds(

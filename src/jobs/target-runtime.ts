@@ -7,7 +7,7 @@ import { toErrorJson } from '../errors.ts'
 import type { Executor, NativeObservation, NativeRef, ResolvedTask, SiteFacts } from '../executors/executor.ts'
 import type { AttemptRow, JobRow, Store } from '../store/store.ts'
 import { isSettled } from '../task/states.ts'
-import type { Transport } from '../transports/transport.ts'
+import { type Transport, transportAt } from '../transports/transport.ts'
 import { type ActiveAttempt, createActiveAttempt, refOf, takeVerdict } from './active-attempt.ts'
 import { readAttemptPlan } from './attempt-plan.ts'
 import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
@@ -206,7 +206,7 @@ export class TargetRuntime {
     this.#movedAt = this.#context.now()
     this.wake(jobId)
     const active = this.#active.get(jobId)
-    if (active === undefined || active.files.shape.slots === 0 || active.lookAgain) return
+    if (active === undefined || active.files.slots === 0 || active.lookAgain) return
     active.lookAgain = true
     this.#work.after(SLOT_BELL_MS, async () => {
       active.lookAgain = false
@@ -236,10 +236,13 @@ export class TargetRuntime {
 
   #schedulePoll(): void {
     if (this.#pollTimer !== undefined || this.#active.size === 0 || this.#context.signal.aborted) return
-    this.#pollTimer = setTimeout(() => {
-      this.#pollTimer = undefined
-      this.#work.own(this.#poll().finally(() => this.#schedulePoll()))
-    }, this.#context.now() - this.#movedAt < QUIET_MS ? POLL_MS : QUIET_POLL_MS)
+    this.#pollTimer = setTimeout(
+      () => {
+        this.#pollTimer = undefined
+        this.#work.own(this.#poll().finally(() => this.#schedulePoll()))
+      },
+      this.#context.now() - this.#movedAt < QUIET_MS ? POLL_MS : QUIET_POLL_MS,
+    )
   }
 
   /** One round trip for all attempts at work here. */
@@ -321,7 +324,11 @@ export class TargetRuntime {
   async cancel(jobId: string): Promise<void> {
     const active = this.#active.get(jobId)
     if (active === undefined) return
-    await this.transport.write([], [{ path: `${active.plan.attemptDir}/cancel`, mode: 0o600, content: 'cancel\n' }])
+    await Promise.all(
+      active.plan.places.map(({ node, attemptDir }) =>
+        transportAt(this.transport, node).write([], [{ path: `${attemptDir}/cancel`, mode: 0o600, content: 'cancel\n' }]),
+      ),
+    )
     await this.executor.cancel([refOf(active)], this.#world.io)
     this.#work.after(active.plan.graceMs + 2_000, async () => {
       if (this.#active.get(jobId) === active) await this.executor.cancel([refOf(active)], this.#world.io)

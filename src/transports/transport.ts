@@ -30,6 +30,10 @@ export interface FileToWrite {
 export interface Transport {
   /** For messages: `local`, `ssh gpu1`. */
   readonly name: string
+  /** Names of the nodes of a target that has several; absent: the transport reaches one machine, whose name is ''. */
+  readonly nodes?: readonly string[]
+  /** The transport of one node; absent where there is one machine. */
+  at?(node: string): Transport
   /** Runs a POSIX sh script; stdin closed unless given. */
   run(
     script: string,
@@ -54,6 +58,11 @@ export interface Transport {
   /** Which of these processes live; identity-checked. */
   alive(processes: readonly ProcessIdentity[]): Promise<readonly boolean[]>
   close(): Promise<void>
+}
+
+/** The transport of a node; of the machine itself where there is only one. */
+export function transportAt(transport: Transport, node: string): Transport {
+  return transport.at?.(node) ?? transport
 }
 
 /** A process for certain: a recycled pid is never taken for it. */

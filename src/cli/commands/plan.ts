@@ -1,4 +1,4 @@
-import type { PlanView } from '../../jobs/drover.ts'
+import type { PlacePlanView, PlanView } from '../../jobs/drover.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
 import { bytesText } from '../output/amounts.ts'
@@ -9,28 +9,36 @@ function section(title: string, body: string): string {
   return body === '' ? '' : `\n${title}\n${body.replace(/^(?=.)/gm, '  ')}`
 }
 
+function placeFields(place: PlacePlanView): readonly (readonly [string, string])[] {
+  const env = Object.entries(place.env).map(([name, value]) => printable(`${name}=${value}`))
+  return [
+    ['directory', place.attempt_dir],
+    ['starts', place.command.map(printable).join(' ')],
+    ['env', env.join(' ')],
+  ]
+}
+
+function fileSection(node: string, { path, mode, content }: PlacePlanView['files'][number]): string {
+  return section(`${node}${path} (${mode})`, content.endsWith('\n') ? content : `${content}\n`)
+}
+
 function compilePlanText(cli: Cli, plan: PlanView): string {
   const { demand } = plan
+  const only = plan.places.length === 1 ? plan.places[0] : undefined
   return [
     compileFields([
       ['task', cli.style.bold(printable(plan.name))],
       ['target', `${plan.target} (${plan.kind})`],
       ['needs', `${demand.cpus} cores, ${demand.gpus} GPUs${demand.memory_bytes > 0 ? `, ${bytesText(demand.memory_bytes)}` : ''}`],
       ['after', plan.after.map((one) => `${one.task} (${one.condition})`).join(', ')],
-      ['directory', plan.attempt_dir],
-      ['starts', plan.command.map(printable).join(' ')],
-      [
-        'env',
-        Object.entries(plan.env)
-          .map(([name, value]) => printable(`${name}=${value}`))
-          .join(' '),
-      ],
+      ...(only === undefined ? [] : placeFields(only)),
       ['secrets', plan.secret_names.join(' ')],
     ]),
     section('prologue', plan.prologue === null ? '' : `${plan.prologue.trimEnd()}\n`),
     section('Keys', compileFields(plan.keys.map((key) => [key.key, printable(key.became)] as const))),
     ...plan.warnings.map((warning) => `\n${cli.style.bad('warning')} ${printable(warning)}\n`),
-    ...plan.files.map((file) => section(`${file.path} (${file.mode})`, file.content.endsWith('\n') ? file.content : `${file.content}\n`)),
+    ...(only === undefined ? plan.places : []).map((place) => section(`Node ${place.node}`, compileFields(placeFields(place)))),
+    ...plan.places.flatMap((place) => place.files.map((file) => fileSection(only === undefined ? `${place.node}: ` : '', file))),
   ].join('')
 }
 

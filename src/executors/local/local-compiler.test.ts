@@ -61,7 +61,7 @@ function compile(task: Partial<ResolvedTask>, assignedGpus: readonly number[], a
 
 /** What node.sh exports as CUDA_VISIBLE_DEVICES, by its case label. */
 function devices(plan: ReturnType<typeof compile>): Readonly<Record<string, string>> {
-  const text = plan.files.find(({ path }) => path === attemptPaths.node)?.content ?? ''
+  const text = plan.places[0]?.files.find(({ path }) => path === attemptPaths.node)?.content ?? ''
   const found = text.matchAll(/^ +(\d+(?::\w+)?)\) export CUDA_VISIBLE_DEVICES=(\S*)/gm)
   return Object.fromEntries([...found].map(([, label, value]) => [label, value]))
 }
@@ -96,8 +96,8 @@ describe('devices', () => {
 
   test('are counted as nvidia-smi counts; the count per node is what was asked for', () => {
     const plan = compile({ numNodes: 2, perNode: { cpus: 1, gpus: 2 } }, [4, 5, 6, 7])
-    expect(plan.env).toMatchObject({ CUDA_DEVICE_ORDER: 'PCI_BUS_ID', DROVER_NUM_GPUS_PER_NODE: '2' })
-    const node = plan.files.find(({ path }) => path === attemptPaths.node)?.content
+    expect(plan.places[0]?.env).toMatchObject({ CUDA_DEVICE_ORDER: 'PCI_BUS_ID', DROVER_NUM_GPUS_PER_NODE: '2' })
+    const node = plan.places[0]?.files.find(({ path }) => path === attemptPaths.node)?.content
     expect(node).toContain('export SKYPILOT_NUM_GPUS_PER_NODE=2 ;;')
     expect(node).toContain('export SKYPILOT_SETUP_NUM_GPUS_PER_NODE=2 ;;')
   })
@@ -105,7 +105,7 @@ describe('devices', () => {
   test("the user's own value holds, from envs and from secrets", () => {
     const perNode = { cpus: 1, gpus: 1 }
     const own = compile({ perNode, envs: { CUDA_VISIBLE_DEVICES: '7', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' } }, [0])
-    expect(own.env).toMatchObject({ CUDA_VISIBLE_DEVICES: '7', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })
+    expect(own.places[0]?.env).toMatchObject({ CUDA_VISIBLE_DEVICES: '7', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })
     expect(devices(own)).toEqual({})
     expect(devices(compile({ perNode, secretNames: ['CUDA_VISIBLE_DEVICES'], array: array(2, 2) }, [0, 1]))).toEqual({})
   })
@@ -114,6 +114,6 @@ describe('devices', () => {
     expect(devices(compile({}, [], { ...site, gpus: [] }))).toEqual({ '0:setup': "''", '0:run': "''" })
     const bare = compile({}, [], { ...site, gpus: [], tools: {} })
     expect(devices(bare)).toEqual({})
-    expect(bare.env).not.toHaveProperty('CUDA_DEVICE_ORDER')
+    expect(bare.places[0]?.env).not.toHaveProperty('CUDA_DEVICE_ORDER')
   })
 })

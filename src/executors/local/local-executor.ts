@@ -26,7 +26,9 @@ async function readText(transport: Transport, paths: readonly string[]): Promise
 }
 
 async function submitLocal(plan: Plan<LocalRefs>, io: Io): Promise<string> {
-  const at = (path: string): string => `${plan.attemptDir}/${path}`
+  const [place] = plan.places
+  if (place === undefined) throw new DroverError('internal', `the plan of ${plan.jobId} has no place`, { level: 'internal' })
+  const at = (path: string): string => `${place.attemptDir}/${path}`
   const known = async (): Promise<string | undefined> => {
     const [text] = await readText(io.transport, [at(attemptPaths.nativeId)])
     return text !== undefined && parseIdentity(text) !== undefined ? text.trim() : undefined
@@ -34,7 +36,7 @@ async function submitLocal(plan: Plan<LocalRefs>, io: Io): Promise<string> {
   const before = await known()
   if (before !== undefined) return before
   // However often a driver is started for this attempt, its claim lets one instance run.
-  await io.transport.spawn([{ argv: plan.command, logPath: at(attemptPaths.driverLog), cwd: plan.attemptDir }])
+  await io.transport.spawn([{ argv: place.command, logPath: at(attemptPaths.driverLog), cwd: place.attemptDir }])
   const deadline = io.now() + CLAIM_LIMIT_MS
   for (let waitMs = 2; io.now() < deadline; waitMs = Math.min(waitMs * 1.5, 250)) {
     await sleep(waitMs, undefined, { signal: io.signal })
@@ -64,14 +66,14 @@ interface Processes {
 
 /** Every process that the attempt's own events name. */
 async function processesOf(ref: NativeRef, transport: Transport): Promise<Processes> {
-  const files = new AttemptFiles({ attemptDir: ref.attemptDir, ranks: ref.ranks, slots: 0 })
+  const files = new AttemptFiles(ref.places.map((place) => ({ ...place, slots: 0 })))
   await files.read(transport)
   const named = (who: number | 'job', word: string): ProcessIdentity[] =>
     files.events(who).flatMap((event) => {
       const identity = event.word === word ? identityOf(event) : undefined
       return identity === undefined ? [] : [identity]
     })
-  const ranks = Array.from({ length: ref.ranks }, (_, rank) => rank)
+  const ranks = ref.places.flatMap((place) => place.ranks)
   const native = parseIdentity(`${ref.nativeId}\n`)
   return {
     driver: native === undefined ? named('job', 'driver') : [native],
@@ -111,11 +113,13 @@ async function cancelLocal(refs: readonly NativeRef[], io: Io): Promise<void> {
 
 /** Marks the elements, then tells each slot that runs one of them now to end it. */
 async function cancelLocalElements(ref: NativeRef, positions: readonly number[], io: Io): Promise<void> {
-  const mark = `${ref.attemptDir}/${attemptPaths.cancelElements}`
+  const [place] = ref.places
+  if (place === undefined) return
+  const mark = `${place.attemptDir}/${attemptPaths.cancelElements}`
   const [known] = await io.transport.read([{ path: mark, offset: 0, maxBytes: 1024 * 1024 }])
   const before = known === undefined ? '' : Buffer.from(known.bytes).toString('utf8')
   await io.transport.write([], [{ path: mark, mode: 0o600, content: before + positions.map((position) => `${position}\n`).join('') }])
-  const files = new AttemptFiles({ attemptDir: ref.attemptDir, ranks: 0, slots: ref.slots })
+  const files = new AttemptFiles([{ ...place, ranks: [] }])
   await files.read(io.transport)
   const wanted = new Set(positions)
   for (const [slot, lines] of files.slotLines().entries()) {
@@ -137,7 +141,8 @@ async function listLocal(io: Io, root: string): Promise<readonly NativeRef[]> {
     const match = /^([^/]+)\/(\d+)\/native_id (\S+)$/.exec(line)
     const [, jobId, attempt, nativeId] = match ?? []
     if (jobId === undefined || attempt === undefined || nativeId === undefined) return []
-    return [{ nativeId, jobId, attempt: Number(attempt), attemptDir: `${root}/jobs/${jobId}/${attempt}`, ranks: 1, slots: 0 }]
+    const place = { node: '', attemptDir: `${root}/jobs/${jobId}/${attempt}`, ranks: [0], slots: 0 }
+    return [{ nativeId, jobId, attempt: Number(attempt), places: [place] }]
   })
 }
 
