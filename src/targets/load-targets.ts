@@ -1,19 +1,31 @@
-import { readFileSync, statSync } from 'node:fs'
-import { homedir, userInfo } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { DroverError, InputError } from '../errors.ts'
+import { type ConfigOverlay, projectConfigPath, readConfigFile, siteConfigPath, userConfigPath } from './config-files.ts'
 import { type ConfigFile, type Limits, parseConfig, type TargetKinds } from './parse-config.ts'
+import { checkSiteRules } from './site-rules.ts'
 import type { Target } from './target.ts'
 
 /** All targets, with where they come from. */
 export interface LoadedTargets {
   readonly targets: Readonly<Record<string, Target>>
+  /** Name of a target → the files that say something of it, in order. `local` needs none. */
+  readonly sources: Readonly<Record<string, readonly string[]>>
   /** After the site's limits were applied; absent: no limit. */
   readonly limits: Limits
   /** Files that were read, in order: site, user, project. */
   readonly files: readonly string[]
   /** What the files say and does not hold: a limit above the site's, a project file of someone else. */
   readonly warnings: readonly string[]
+}
+
+/** Whose files are read. */
+export interface LoadTargetsOptions {
+  readonly home: string
+  /** Absolute; undefined: no project file is read. */
+  readonly clientDirectory?: string | undefined
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Kinds the registry knows, each with its options. */
+  readonly kinds: TargetKinds
+  /** Taken in place of one of the files. */
+  readonly overlay?: ConfigOverlay
 }
 
 /**
@@ -25,26 +37,21 @@ export interface LoadedTargets {
  *
  * @throws DroverError `invalid_config` with file, line and column; `no_permission` for a file that cannot be read
  */
-export function loadTargets(options: {
-  readonly home: string
-  /** Absolute; undefined: no project file is read. */
-  readonly clientDirectory?: string | undefined
-  readonly environment: Readonly<Record<string, string | undefined>>
-  /** Kinds the registry knows, each with its options. */
-  readonly kinds: TargetKinds
-}): LoadedTargets {
-  const { environment, kinds, clientDirectory } = options
+export function loadTargets(options: LoadTargetsOptions): LoadedTargets {
+  const { environment, kinds, clientDirectory, overlay } = options
   const foreign: string[] = []
-  const userDirectory = environment['XDG_CONFIG_HOME']?.startsWith('/')
-    ? environment['XDG_CONFIG_HOME']
-    : join(environment['HOME'] || homedir(), '.config')
-  const site = readConfig(environment['DROVER_SITE_CONFIG'] || '/etc/drover/config.yaml', kinds)
-  const user = readConfig(join(userDirectory, 'drover', 'config.yaml'), kinds)
-  const project = clientDirectory === undefined ? undefined : nearestConfig(clientDirectory, kinds, foreign)
+  const read = (path: string | undefined): ConfigFile | undefined => {
+    const text = path === undefined ? undefined : readConfigFile(path, overlay)
+    return path === undefined || text === undefined ? undefined : parseConfig(text, path, kinds)
+  }
+  const site = read(siteConfigPath(environment))
+  const user = read(userConfigPath(environment))
+  const project = read(clientDirectory === undefined ? undefined : projectConfigPath(clientDirectory, foreign, overlay))
   const found = [site, user, project].filter((file) => file !== undefined)
 
   const { limits, warnings } = applyLimits(site, [user, project])
   const targets: Record<string, Target> = { local: { name: 'local', kind: 'local', root: options.home, options: {}, limits } }
+  const sources: Record<string, string[]> = {}
   for (const file of found) {
     for (const written of file.targets) {
       const before = Object.hasOwn(targets, written.name) ? targets[written.name] : undefined
@@ -58,9 +65,11 @@ export function loadTargets(options: {
         options: { ...base?.options, ...written.options },
         limits,
       }
+      sources[written.name] = [...(Object.hasOwn(sources, written.name) ? (sources[written.name] ?? []) : []), file.path]
     }
   }
-  return { targets, limits, warnings: [...warnings, ...foreign], files: found.map((file) => file.path) }
+  for (const file of [user, project]) if (file !== undefined) checkSiteRules(site, file, (name) => targets[name]?.root)
+  return { targets, sources, limits, warnings: [...warnings, ...foreign], files: found.map((file) => file.path) }
 }
 
 function applyLimits(
@@ -78,39 +87,4 @@ function applyLimits(
     }
   }
   return { limits, warnings }
-}
-
-function nearestConfig(clientDirectory: string, kinds: TargetKinds, foreign: string[]): ConfigFile | undefined {
-  if (!clientDirectory.startsWith('/'))
-    throw new InputError('invalid_argument', `the client's directory must be absolute: ${JSON.stringify(clientDirectory)}`)
-  for (let at = resolve(clientDirectory); ; at = dirname(at)) {
-    const path = join(at, 'drover.yaml')
-    const owner = ownerIfPlanted(path)
-    if (owner !== undefined) foreign.push(`${path} is not read: it belongs to user ${owner}, and anyone may write to ${at}`)
-    const file = owner === undefined ? readConfig(path, kinds) : undefined
-    if (file !== undefined || dirname(at) === at) return file
-  }
-}
-
-/** The owner of a file that someone else may have put there; undefined for any other file, and for none. */
-function ownerIfPlanted(path: string): number | undefined {
-  const file = statSync(path, { throwIfNoEntry: false })
-  if (file === undefined || file.uid === 0 || file.uid === userInfo().uid) return undefined
-  return (statSync(dirname(path)).mode & 0o002) === 0 ? undefined : file.uid
-}
-
-function readConfig(path: string, kinds: TargetKinds): ConfigFile | undefined {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    const [why, hint] =
-      code === 'EISDIR'
-        ? ['it is a directory', 'Rename it, or put a file in its place.']
-        : [code === 'EACCES' ? 'permission denied' : String(code ?? error), 'Make it readable for you, or remove it.']
-    throw new DroverError('no_permission', `cannot read the configuration file ${path}: ${why}`, { level: 'config', cause: error, hint })
-  }
-  return parseConfig(text, path, kinds)
 }

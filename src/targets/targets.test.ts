@@ -36,6 +36,7 @@ describe('loadTargets', () => {
   test('local exists without any file', () => {
     expect(load()).toEqual({
       targets: { local: { name: 'local', kind: 'local', root: '/h', options: {}, limits: {} } },
+      sources: {},
       limits: {},
       files: [],
       warnings: [],
