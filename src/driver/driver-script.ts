@@ -40,7 +40,7 @@ ${compilePrelude(options)}
 _d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
 _d_has_setup=${options.hasSetup ? 1 : ''}
 _d_run_node() { _d_in_group ${quoteArgv(options.interpreter ?? [options.processGroups === 'bash' ? 'bash' : 'sh'])} "$_d_dir/node.sh" "$@"; }
-${CHILDREN}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${single ? `${compileRunner(options)}${FORKED_RUNNER}` : ''}${MAIN}`
+${CHILDREN}${options.gate ? GATE : NO_GATE}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${single ? `${compileRunner(options)}${FORKED_RUNNER}` : ''}${MAIN}`
 }
 
 const CHILDREN = `
@@ -51,6 +51,17 @@ _d_first_code='' _d_first_end='' _d_first_told=0
 _d_on_stop() {
   _d_woken=1
   [ "$_d_told" = 0 ] || return 0
+  # Another node's failure, not a person's wish.
+  if [ -e "$_d_dir/peer" ] && [ ! -e "$_d_dir/cancel" ]; then
+    if [ -n "$_d_live" ]; then
+      _d_stop_peers
+    else
+      # Nothing runs yet, or not any more: what is started looks at the mark.
+      _d_peer=1
+      printf '' >"$_d_claim/stop-peer"
+    fi
+    return 0
+  fi
   _d_told=term
   printf '' >"$_d_claim/stop-term"
   _d_signal_live
@@ -218,6 +229,31 @@ _d_note_failure() {
 }
 `
 
+const NO_GATE = `
+_d_await_gate() { :; }
+`
+
+const GATE = `
+# Setup is done here; run begins when the supervisor has seen it done on every node. False: it is not to begin.
+_d_await_gate() {
+  _d_clock
+  _d_event job ready
+  # Parts of a second are no part of POSIX.
+  _d_pause=0.2
+  sleep 0.01 2>/dev/null || _d_pause=1
+  while :; do
+    _d_gate=''
+    { IFS= read -r _d_gate <"$_d_dir/gate"; } 2>/dev/null
+    case $_d_gate in open) return 0 ;; stop) return 1 ;; esac
+    [ ! -e "$_d_dir/cancel" ] || _d_on_stop
+    [ "$_d_told$_d_peer" = 0 ] || return 1
+    sleep "$_d_pause" &
+    wait "$!"
+    kill -KILL "$!" 2>/dev/null
+  done
+}
+`
+
 const MAIN = `
 trap _d_on_stop TERM INT
 trap '_d_woken=1' HUP
@@ -244,7 +280,7 @@ printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"
 _d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"
 # A TERM before the claim could not leave its mark.
 [ "$_d_told" = 0 ] || printf '' >"$_d_claim/stop-term"
-[ ! -e "$_d_dir/cancel" ] || _d_on_stop
+[ ! -e "$_d_dir/cancel" ] && [ ! -e "$_d_dir/peer" ] || _d_on_stop
 
 [ -n "$_d_has_setup" ] || _d_phase=run
 if [ -n "$_d_has_setup" ]; then
@@ -252,16 +288,21 @@ if [ -n "$_d_has_setup" ]; then
   _d_run_children setup $_d_ranks
   [ ! -e "$_d_dir/cancel" ] || _d_on_stop
 fi
-if [ -n "$_d_first_code" ] || [ "$_d_told" != 0 ]; then
+if [ -n "$_d_first_code" ] || [ "$_d_told$_d_peer" != 0 ]; then
   _d_close_ranks
 else
-  _d_phase=run
-  if [ -n "$_d_has_setup" ]; then
-    _d_clock
-    _d_event job gate
+  if [ -n "$_d_has_setup" ] && ! _d_await_gate; then
+    _d_close_ranks
+  else
+    _d_phase=run
+    if [ -n "$_d_has_setup" ]; then
+      _d_clock
+      _d_event job gate
+    fi
+    _d_run_all
   fi
-  _d_run_all
 fi
+[ -z "$_d_peer" ] || [ -n "$_d_first_code" ] || _d_first_code=143 _d_first_told=peer
 
 if [ -n "$_d_lost" ] && [ "\${_d_first_code:-0}" = 0 ]; then _d_first_code=1; fi
 _d_code=\${_d_first_code:-0}

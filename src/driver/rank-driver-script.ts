@@ -56,7 +56,7 @@ _d_close_ranks() {
   for _d_child in $_d_ranks; do
     _d_read_record "$_d_child" && continue
     _d_lists "$_d_claim/lost" "$_d_child" && continue
-    if [ "$_d_told" = 0 ]; then
+    if [ "$_d_told$_d_peer" = 0 ]; then
       _d_clock
       _d_record "$_d_child" "$_d_child" 0 0 "$_d_began" "$_d_now" 0 setup
     else

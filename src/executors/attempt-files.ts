@@ -104,10 +104,17 @@ export class AttemptFiles {
     return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value)
   }
 
-  /** The record of a rank; of the driver of a place (default: of the first). */
-  record(who: number | 'job', place = 0): RecordReading {
-    const files = who === 'job' ? this.#files[place] : this.#byRank.get(who)
-    return files?.records.get(who) ?? { kind: 'none' }
+  /** The record of a rank; of the drivers, once each has one: the first that is not 0. */
+  record(who: number | 'job'): RecordReading {
+    if (who !== 'job') return this.#byRank.get(who)?.records.get(who) ?? { kind: 'none' }
+    const records = this.#files.map((files): RecordReading => files.records.get('job') ?? { kind: 'none' })
+    const telling = (reading: RecordReading): boolean => reading.kind !== 'record' || reading.record.code !== 0
+    return records.find((reading) => reading.kind === 'none') ?? records.find(telling) ?? records[0] ?? { kind: 'none' }
+  }
+
+  /** The record of the driver of one place. */
+  driverRecord(place: number): RecordReading {
+    return this.#files[place]?.records.get('job') ?? { kind: 'none' }
   }
 
   /** Event lines of a rank; of the drivers of all places. */

@@ -30,6 +30,10 @@ export interface AttemptOptions {
   readonly run: string | readonly string[]
   readonly setup?: string
   readonly ranks?: number
+  /** The first rank, of a driver that starts only those of one node. Default 0. */
+  readonly firstRank?: number
+  /** The test opens the gate, as the supervisor does. */
+  readonly gate?: boolean
   readonly env?: Readonly<Record<string, string>>
   /** Variables of rank n, or of slot n of an array. */
   readonly ownEnv?: (at: number) => Readonly<Record<string, string>>
@@ -62,7 +66,8 @@ export class Attempt {
     this.work = join(this.base, 'work')
     for (const directory of [...ATTEMPT_DIRECTORIES.map((name) => join(this.dir, name)), this.work])
       mkdirSync(directory, { recursive: true })
-    const ranks = Array.from({ length: options.ranks ?? 1 }, (_, rank) => ({
+    const first = options.firstRank ?? 0
+    const ranks = Array.from({ length: options.ranks ?? 1 }, (_, at) => first + at).map((rank) => ({
       rank,
       node: `node${rank}`,
       ip: `10.0.0.${rank}`,
@@ -86,6 +91,7 @@ export class Attempt {
       graceSeconds: options.graceSeconds ?? 5,
       processGroups: options.processGroups ?? 'setsid',
       interpreter: options.shell,
+      ...(options.gate ? { gate: true } : {}),
       ...(options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds }),
       ...(array && elements
         ? {
@@ -106,6 +112,7 @@ export class Attempt {
     if (elements?.file !== undefined) write(attemptPaths.elements, elements.file)
     write(attemptPaths.env, shellAssignments(options.env ?? {}))
     for (const who of [...ranks.map(({ rank }) => rank), 'job'] as const) write(attemptPaths.exit(who), '')
+    if (options.gate) write(attemptPaths.gate, '')
     writeFileSync(join(this.base, 'bell'), '')
   }
 
