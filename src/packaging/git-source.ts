@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DroverError, InputError } from '../errors.ts'
-
-const MOST_MS = 10 * 60_000
+import { runGit } from './run-git.ts'
 
 /**
  * Gets one commit of a repository into a temporary directory by the system's git, hands it to `use`, and removes it.
@@ -40,30 +38,11 @@ export async function withGitCheckout<Result>(
 }
 
 async function git(args: readonly string[], cwd: string, source: { readonly url: string; readonly ref?: string }): Promise<void> {
-  const env = {
-    ...process.env,
-    GIT_TERMINAL_PROMPT: '0',
-    GIT_ASKPASS: 'true',
-    SSH_ASKPASS: 'true',
-    GIT_SSH_COMMAND: `${process.env['GIT_SSH_COMMAND'] ?? 'ssh'} -oBatchMode=yes`,
-    GIT_CONFIG_NOSYSTEM: process.env['GIT_CONFIG_NOSYSTEM'] ?? '0',
-    LC_ALL: 'C',
-  }
-  const { error, stderr } = await new Promise<{ error: Error | null; stderr: string }>((resolve) => {
-    execFile('git', args, { cwd, env, timeout: MOST_MS, maxBuffer: 16 * 1024 ** 2 }, (failure, _out, text) =>
-      resolve({ error: failure, stderr: text }),
-    )
-  })
-  if (error === null) return
+  const { failure, stderr, exitCode } = await runGit(args, cwd)
+  if (failure === undefined) return
   const url = withoutPassword(source.url)
   const what = `cannot get the code from git ${url}${source.ref === undefined ? '' : ` at ${source.ref}`}`
-  if ('code' in error && error.code === 'ENOENT')
-    throw new DroverError('staging_failed', `${what}: git is not installed`, {
-      level: 'staging',
-      hint: 'Install git, or give a directory as workdir.',
-    })
   const said = withoutPassword(stderr.trim())
-  const exitCode = 'code' in error && typeof error.code === 'number' ? error.code : undefined
   throw new DroverError('staging_failed', `${what}: ${said.split('\n').at(-1) || 'git failed without a word'}`, {
     level: 'staging',
     transient: /resolve host|timed out|connection|early EOF|unable to access/i.test(said),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { isIgnored, parseIgnoreFile } from './ignore-rules.ts'
+import { decideIgnored, parseIgnoreFile } from './ignore-rules.ts'
 
 const ignored = (text: string, path: string, isDirectory = false): boolean =>
-  isIgnored(path, isDirectory, [{ directory: '', rules: parseIgnoreFile(text) }])
+  decideIgnored(path, isDirectory, [{ directory: '', rules: parseIgnoreFile(text) }]) ?? false
 
 describe('ignore rules', () => {
   test.each([
@@ -45,7 +45,8 @@ describe('ignore rules', () => {
       { directory: '', rules: parseIgnoreFile('*.log') },
       { directory: 'a', rules: parseIgnoreFile('!x.log') },
     ]
-    expect(isIgnored('a/x.log', false, files)).toBe(false)
-    expect(isIgnored('x.log', false, [files[0]!])).toBe(true)
+    expect(decideIgnored('a/x.log', false, files)).toBe(false)
+    expect(decideIgnored('x.log', false, [files[0]!])).toBe(true)
+    expect(decideIgnored('y', false, files)).toBeUndefined()
   })
 })

@@ -47,14 +47,17 @@ export function parseIgnoreFile(text: string): readonly IgnoreRule[] {
   return rules
 }
 
-/** Whether a path (relative to the root) is left out; later files and later lines win. Parents are the walk's business: what lies below an ignored directory is never asked. */
-export function isIgnored(path: string, isDirectory: boolean, files: readonly IgnoreFile[]): boolean {
+/**
+ * What the ignore files say of a path (relative to the root): left out, kept, or undefined where no rule speaks of it;
+ * later files and later lines win. Parents are the walk's business: what lies below an ignored directory is never asked.
+ */
+export function decideIgnored(path: string, isDirectory: boolean, files: readonly IgnoreFile[]): boolean | undefined {
   for (const file of files.toReversed()) {
     const relative = file.directory === '' ? path : path.slice(file.directory.length + 1)
     const rule = file.rules.findLast((one) => (isDirectory || !one.directoryOnly) && one.pattern.test(relative))
     if (rule !== undefined) return !rule.negated
   }
-  return false
+  return undefined
 }
 
 /** Spaces at the end count only behind a backslash. */

@@ -1,34 +1,36 @@
-import { randomUUID } from 'node:crypto'
-import { chmod, copyFile, mkdtemp, rm, stat } from 'node:fs/promises'
+import { chmod, copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { quoteShell } from '../driver/quote.ts'
-import { DroverError, InputError } from '../errors.ts'
+import { InputError } from '../errors.ts'
 import type { WorkdirSpec } from '../task/task-spec.ts'
 import type { Transport } from '../transports/transport.ts'
-import { hashEntries } from './content-hash.ts'
-import { withGitCheckout } from './git-source.ts'
+import { withCodeTree } from './code-tree.ts'
+import { type BundlePlace, placeBundle } from './place-bundle.ts'
 import { walkDirectory } from './walk-directory.ts'
 
 /** Where a task's code is once it was packaged; `hash` names `<root>/bundles/<hash>`. */
 export type PackagedCode = { readonly kind: 'link'; readonly path: string } | { readonly kind: 'bundle'; readonly hash: string }
 
-/** Times a directory that changes under the reader is read before giving up. */
-const TRIES = 4
-
 /**
- * Makes the code available on the target as `<root>/bundles/<sha256>/`. Unchanged code is hashed and not copied again; a
- * bundle appears complete, under its name, or not at all. A directory leaves out what its ignore files name; git takes
- * exactly the commit; `link` is handed through.
+ * Makes the code available on the target as `<root>/bundles/<sha256>/`. Unchanged code is hashed and not sent again, of
+ * changed code only what changed; a bundle appears complete, under its name, or not at all. A directory leaves out what
+ * its ignore files name; git takes exactly the commit; `link` must be a directory there.
  *
- * @throws InputError `missing_file` for a directory that is not there; DroverError `staging_failed`, `no_space`, `no_permission`
+ * @throws InputError `missing_file` for what is not there; DroverError `staging_failed`, `no_space`, `no_permission`
  */
 export async function packageCode(workdir: WorkdirSpec, root: string, transport: Transport): Promise<PackagedCode> {
-  if (workdir.kind === 'git')
-    return withGitCheckout(workdir, async (directory) => ({ kind: 'bundle', hash: await putBundle(directory, false, root, transport) }))
-  await requireKind(workdir.path, 'workdir', (found) => found.isDirectory(), 'a directory')
-  if (workdir.kind === 'link') return { kind: 'link', path: workdir.path }
-  return { kind: 'bundle', hash: await putBundle(workdir.path, true, root, transport) }
+  return packageCodeAt(workdir, [{ root, transport }])
+}
+
+/** As `packageCode`, for nodes without a shared file system: read once, sent to all at the same time, the same everywhere. */
+export async function packageCodeAt(workdir: WorkdirSpec, places: readonly BundlePlace[]): Promise<PackagedCode> {
+  if (workdir.kind === 'link') {
+    const paths = await Promise.all(places.map(({ transport }) => findLinked(workdir.path, transport)))
+    return { kind: 'link', path: paths[0] ?? workdir.path }
+  }
+  const hash = await withCodeTree(workdir, (tree) => placeBundle(tree, familyOf(workdir), places))
+  return { kind: 'bundle', hash }
 }
 
 /**
@@ -38,68 +40,71 @@ export async function packageCode(workdir: WorkdirSpec, root: string, transport:
  * @throws as packageCode
  */
 export async function packageMount(source: string, root: string, transport: Transport): Promise<string> {
-  const found = await requireKind(source, 'file_mounts', (entry) => entry.isFile() || entry.isDirectory(), 'a file or a directory')
-  if (found.isDirectory()) return `${root}/bundles/${await putBundle(source, false, root, transport)}`
+  const found = await requireSource(source)
+  if (found.isDirectory()) return `${root}/bundles/${await placeWhole(source, source, root, transport)}`
+  return withOneFile(basename(source), root, transport, source, async (path) => {
+    await copyFile(source, path)
+    await chmod(path, found.mode & 0o777)
+  })
+}
+
+/** As `packageMount`, for the content of a file: `{text: …}` in `file_mounts`. */
+export async function packageText(text: string, destination: string, root: string, transport: Transport): Promise<string> {
+  return withOneFile(basename(destination), root, transport, `text ${destination}`, (path) => writeFile(path, text, { mode: 0o644 }))
+}
+
+async function withOneFile(
+  name: string,
+  root: string,
+  transport: Transport,
+  family: string,
+  fill: (path: string) => Promise<void>,
+): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'drover-mount-'))
   try {
-    await copyFile(source, join(directory, basename(source)))
-    await chmod(join(directory, basename(source)), found.mode & 0o777)
-    return `${root}/bundles/${await putBundle(directory, false, root, transport)}/${basename(source)}`
+    await fill(join(directory, name))
+    return `${root}/bundles/${await placeWhole(directory, family, root, transport)}/${name}`
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-async function requireKind(
-  path: string,
-  key: string,
-  fits: (found: Awaited<ReturnType<typeof stat>>) => boolean,
-  kind: string,
-): Promise<{ isDirectory(): boolean; readonly mode: number }> {
-  const found = await stat(path).catch(() => undefined)
-  if (found === undefined || !fits(found)) {
-    throw new InputError('missing_file', `${key}: ${path} is not ${found === undefined ? 'there, or not readable' : kind}`, {
-      hint: 'Paths are relative to the task file.',
-    })
-  }
-  return found
+function placeWhole(source: string, family: string, root: string, transport: Transport): Promise<string> {
+  const tree = { root: source, list: () => walkDirectory(source, { ignoreFiles: false }), still: false }
+  return placeBundle(tree, `mount ${family}`, [{ root, transport }])
 }
 
-async function putBundle(source: string, ignore: boolean, root: string, transport: Transport): Promise<string> {
-  const read = async (): Promise<{ entries: Awaited<ReturnType<typeof walkDirectory>>; hash: string }> => {
-    const entries = await walkDirectory(source, { ignore })
-    return { entries, hash: await hashEntries(source, entries) }
+/** Of two bundles of one family the second is made from the first: the same place, whatever its state or ref. */
+function familyOf(workdir: Exclude<WorkdirSpec, { kind: 'link' }>): string {
+  switch (workdir.kind) {
+    case 'git':
+      return `git ${workdir.url}`
+    case 'patterns':
+      return `patterns ${workdir.root}`
+    case 'parts':
+      return `parts ${workdir.parts.map(({ folder, source }) => `${folder} ${familyOf(source)}`).join(' ')}`
+    case 'git_archive':
+      return `archive ${workdir.path} ${workdir.subpath ?? ''}`
+    case 'directory':
+      return `directory ${workdir.path}`
   }
-  let before = await read()
-  for (let tries = 0; tries < TRIES; tries++) {
-    const bundle = `${root}/bundles/${before.hash}`
-    if ((await transport.run(`[ -d ${quoteShell(bundle)} ]`)).code === 0) return before.hash
-    const arriving = `${root}/bundles/.${before.hash}-${randomUUID()}`
-    await transport.putTree(
-      source,
-      before.entries.map((entry) => entry.path),
-      arriving,
-    )
-    // What was copied is what was hashed only if nothing changed meanwhile.
-    const after = await read()
-    if (after.hash === before.hash) {
-      // A directory that another client put there in the meantime holds the same; the own one is dropped.
-      const placed = await transport.run(
-        `mv -T -- ${quoteShell(arriving)} ${quoteShell(bundle)} 2>/dev/null || { [ -d ${quoteShell(bundle)} ] || mv ${quoteShell(arriving)} ${quoteShell(bundle)}; }`,
-      )
-      await transport.remove([arriving])
-      if (placed.code === 0) return before.hash
-      throw new DroverError('staging_failed', `cannot place the bundle ${bundle}: ${placed.stderr.trim()}`, {
-        level: 'staging',
-        outputTail: placed.stderr,
-      })
-    }
-    await transport.remove([arriving])
-    before = after
-  }
-  throw new DroverError('staging_failed', `cannot package ${source}: it changes while it is read`, {
-    level: 'staging',
-    transient: true,
-    hint: 'Name what is written there (logs, outputs) in .droverignore.',
+}
+
+async function findLinked(path: string, transport: Transport): Promise<string> {
+  const shown = path === '~' || path.startsWith('~/') ? `"$HOME"${quoteShell(path.slice(1) || '/')}` : quoteShell(path)
+  const { code, stdout } = await transport.run(`cd -- ${shown} 2>/dev/null && printf %s/ "$PWD"`)
+  if (code === 0 && stdout.endsWith('/')) return path.startsWith('~') ? stdout.slice(0, -1) : path
+  throw new InputError('missing_file', `workdir: ${path} is not a directory on ${transport.name}, or not readable there`, {
+    hint: 'A link leads to a directory that is already on the target.',
   })
+}
+
+async function requireSource(path: string): Promise<{ isDirectory(): boolean; readonly mode: number }> {
+  const found = await stat(path).catch(() => undefined)
+  if (found !== undefined && (found.isFile() || found.isDirectory())) return found
+  throw new InputError(
+    'missing_file',
+    `file_mounts: ${path} is not ${found === undefined ? 'there, or not readable' : 'a file or a directory'}`,
+    { hint: 'Paths are relative to the task file.' },
+  )
 }

@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
+import { join } from 'node:path'
 import { DroverError } from '../errors.ts'
-import { type IgnoreFile, isIgnored, parseIgnoreFile } from './ignore-rules.ts'
+import { findIgnoreFiles, type IgnoreSources, NO_IGNORE_FILES } from './find-ignore-files.ts'
+import { decideIgnored } from './ignore-rules.ts'
 
 /** One thing that belongs to a bundle. */
 export interface CodeEntry {
@@ -13,81 +13,63 @@ export interface CodeEntry {
   readonly mode: number
 }
 
-/** Read in every directory; a later one of the list wins over an earlier. */
-const IGNORE_FILES = ['.gitignore', '.skyignore', '.droverignore']
+export interface WalkOptions {
+  /** Default true: what .gitignore (or .skyignore in its place) and .droverignore name is left out. */
+  readonly ignoreFiles?: boolean
+  /** Default false: `.git` is left out. */
+  readonly keepGit?: boolean
+  /** Directories that are worth entering; default all. */
+  readonly enter?: (path: string) => boolean
+}
 
 /**
  * Lists a directory for packaging, sorted by path: everything but `.git`, what the ignore files leave out, and sockets,
- * pipes and devices. Inside a git work tree the `.gitignore` files above count too, and `.git/info/exclude`. Links are
- * listed, not followed. With `ignore: false` only `.git` is left out.
+ * pipes and devices. As for git itself, ignore rules say nothing of files that git tracks; .droverignore has the last
+ * word on all. Links are listed, not followed.
  *
  * @throws DroverError `staging_failed` or `no_permission`, naming the path
  */
-export async function walkDirectory(root: string, options: { readonly ignore: boolean } = { ignore: true }): Promise<readonly CodeEntry[]> {
+export async function walkDirectory(root: string, options: WalkOptions = {}): Promise<readonly CodeEntry[]> {
   const entries: CodeEntry[] = []
-  const walk = async (below: string, inherited: readonly IgnoreFile[]): Promise<void> => {
-    const here = join(root, below)
-    const ignore = options.ignore ? [...inherited, ...ignoreFilesIn(here, below)] : []
-    for (const found of await readdir(here, { withFileTypes: true })) {
-      const path = below === '' ? found.name : `${below}/${found.name}`
-      if (found.name === '.git' || isIgnored(path, found.isDirectory(), ignore)) continue
-      const type = found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'link' : found.isFile() ? 'file' : undefined
-      if (type === undefined) continue
-      entries.push({ path, type, mode: (await lstat(join(root, path))).mode & 0o777 })
-      if (type === 'directory') await walk(path, ignore)
+  const { enter = () => true } = options
+  const walk = async (below: string, ignore: IgnoreSources, onlyTracked: boolean): Promise<void> => {
+    const here = ignore.within(below)
+    const found = await readdir(join(root, below), { withFileTypes: true })
+    const kept: { readonly entry: CodeEntry; readonly onlyTracked: boolean }[] = []
+    await Promise.all(
+      found.map(async (one) => {
+        const path = below === '' ? one.name : `${below}/${one.name}`
+        const isDirectory = one.isDirectory()
+        if (one.name === '.git' && options.keepGit !== true) return
+        const verdict =
+          options.keepGit === true && /(?:^|\/)\.git(?:\/|$)/.test(path) ? 'keep' : judge(path, isDirectory, here, onlyTracked)
+        if (verdict === 'leave') return
+        const type = isDirectory ? 'directory' : one.isSymbolicLink() ? 'link' : one.isFile() ? 'file' : undefined
+        if (type === undefined) return
+        const mode = (await lstat(join(root, path))).mode & 0o777
+        kept.push({ entry: { path, type, mode }, onlyTracked: verdict === 'tracked' })
+      }),
+    )
+    for (const { entry, onlyTracked: below } of kept) {
+      entries.push(entry)
+      if (entry.type === 'directory' && enter(entry.path)) await walk(entry.path, here, below)
     }
   }
   try {
-    await walk('', options.ignore ? ignoreFilesAbove(root) : [])
+    await walk('', options.ignoreFiles === false ? NO_IGNORE_FILES : await findIgnoreFiles(root), false)
   } catch (error) {
     throw unreadable(root, error)
   }
   return entries.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-function ignoreFilesIn(directory: string, below: string): readonly IgnoreFile[] {
-  return IGNORE_FILES.flatMap((name) => {
-    const text = readIfThere(join(directory, name))
-    return text === undefined ? [] : [{ directory: below, rules: parseIgnoreFile(text) }]
-  })
-}
-
-/** Rules of the git work tree around `root`: tested against paths of `root`, so each pattern sees the path from its own directory. */
-function ignoreFilesAbove(root: string): readonly IgnoreFile[] {
-  let top = root
-  while (!existsSync(join(top, '.git'))) {
-    if (dirname(top) === top) return []
-    top = dirname(top)
-  }
-  const found: IgnoreFile[] = []
-  const add = (path: string, directory: string): void => {
-    const text = readIfThere(path)
-    if (text === undefined) return
-    const prefix = relative(directory, root).split(sep).join('/')
-    const rules = parseIgnoreFile(text).map((rule) => (prefix === '' ? rule : { ...rule, pattern: behindPrefix(rule.pattern, prefix) }))
-    found.push({ directory: '', rules })
-  }
-  add(join(top, '.git', 'info', 'exclude'), top)
-  const chain: string[] = []
-  for (let at = root; at !== top; at = dirname(at)) chain.unshift(dirname(at))
-  for (const directory of chain) add(join(directory, '.gitignore'), directory)
-  return found
-}
-
-/** A pattern that tests `prefix/path` when asked about `path`. */
-function behindPrefix(pattern: RegExp, prefix: string): RegExp {
-  return Object.assign(new RegExp(pattern.source, pattern.flags), { test: (path: string) => pattern.test(`${prefix}/${path}`) })
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    // `.git` is a file in a linked work tree; a directory may be called .gitignore.
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined
-    throw error
-  }
+/** `tracked`: kept because git tracks it, or something below it. */
+function judge(path: string, isDirectory: boolean, ignore: IgnoreSources, onlyTracked: boolean): 'keep' | 'leave' | 'tracked' {
+  const own = decideIgnored(path, isDirectory, ignore.own)
+  if (own !== undefined) return own ? 'leave' : 'keep'
+  const left = onlyTracked || decideIgnored(path, isDirectory, ignore.git) === true
+  if (!left) return 'keep'
+  return ignore.tracked.has(path) ? 'tracked' : 'leave'
 }
 
 /** The error for code that cannot be read. */

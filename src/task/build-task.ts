@@ -2,7 +2,7 @@ import { type LocatedAfter, readAfter } from './after.ts'
 import { readArray } from './array.ts'
 import { parseDuration } from './durations.ts'
 import { resolveEnvironment, type TaskEnvironment } from './environment.ts'
-import { readFileMounts, readWorkdir } from './file-mounts.ts'
+import { readFileMounts } from './file-mounts.ts'
 import { FOREIGN_SHAPES } from './foreign-shapes.ts'
 import { interpolateTask } from './interpolation.ts'
 import { get, type Located, type LocatedMap, nodeText, refusal, toPlain } from './located.ts'
@@ -12,6 +12,7 @@ import { FAILURE_KINDS } from './states.ts'
 import type { TaskContext } from './task-context.ts'
 import { taskShape } from './task-shape.ts'
 import type { RetriesSpec, RetryCondition, RunSpec, TaskSpec, WorkdirSpec } from './task-spec.ts'
+import { readWorkdir } from './workdir.ts'
 
 /** TERM to KILL where the task names no `grace`: 10 s. */
 const DEFAULT_GRACE_MS = 10_000

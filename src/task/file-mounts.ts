@@ -1,46 +1,11 @@
-import { InputError } from '../errors.ts'
-import { describe, get, type Located, type LocatedMap, type LocatedScalar, quote, refusal, toPlain } from './located.ts'
-import { resolvePath } from './paths.ts'
+import { existingSource } from './existing-source.ts'
+import { describe, get, type LocatedMap, nodeText, quote, refusal, toPlain } from './located.ts'
 import type { TaskContext } from './task-context.ts'
-import type { FileMountSpec, WorkdirSpec } from './task-spec.ts'
+import type { FileMountSpec } from './task-spec.ts'
 
 const URI = /^[a-z][a-z0-9+.-]*:\/\//i
-const GIT_URL = /^(?:(?:https?|ssh|git):\/\/\S+|[\w.-]+@[\w.-]+:\S+)$/
 /** Where SkyPilot puts the work directory on a node. */
 const SKY_WORKDIR = /^~\/sky_workdir(?:\/|$)/
-
-function localSource(node: LocatedScalar, text: string, path: string, context: TaskContext): string {
-  const base = node.origin.flag === undefined ? context.baseDirectory : (context.currentDirectory ?? context.baseDirectory)
-  const absolute = resolvePath(text, base, context.files.homedir)
-  if (!context.files.exists(absolute)) {
-    throw new InputError(
-      'missing_file',
-      `${node.origin.flag ?? path}: ${JSON.stringify(node.source === text ? absolute : node.source)} does not exist`,
-      {
-        hint: 'Paths are on this machine and relative to the task file.',
-        ...(node.origin.place === undefined ? {} : { location: node.origin.place }),
-      },
-    )
-  }
-  return absolute
-}
-
-/** Reads a checked, interpolated `workdir`; local paths become absolute and must exist. */
-export function readWorkdir(node: Located, context: TaskContext): WorkdirSpec {
-  if (node.kind === 'scalar') return { kind: 'directory', path: localSource(node, node.text, 'workdir', context) }
-  const url = get(node as LocatedMap, 'url')
-  const ref = get(node as LocatedMap, 'ref')
-  const urlText = url?.kind === 'scalar' ? url.text : ''
-  if (!GIT_URL.test(urlText)) {
-    throw refusal(
-      'workdir.url',
-      url?.origin ?? node.origin,
-      `${describe(url ?? node)} is not a git URL`,
-      'Allowed: https://…, ssh://…, user@host:path.',
-    )
-  }
-  return { kind: 'git', url: urlText, ...(ref?.kind === 'scalar' ? { ref: ref.text } : {}) }
-}
 
 /** Reads checked, interpolated `file_mounts`; local sources become absolute and must exist. */
 export function readFileMounts(node: LocatedMap, hasWorkdir: boolean, context: TaskContext): readonly FileMountSpec[] {
@@ -70,12 +35,17 @@ export function readFileMounts(node: LocatedMap, hasWorkdir: boolean, context: T
     if (hasWorkdir && SKY_WORKDIR.test(destination)) {
       throw refusal('file_mounts', keyOrigin, `${quote(shown)} lies in the work directory, which workdir fills`)
     }
+    if (value.kind === 'map' && get(value, 'text') !== undefined) {
+      const other = value.entries.find((entry) => entry.key !== 'text')
+      if (other !== undefined) throw refusal(path, other.keyOrigin, `${quote(other.key)} does not go with text`, 'text stands alone.')
+      return { destination, source: { kind: 'text', text: nodeText(get(value, 'text')) ?? '' } }
+    }
     if (value.kind === 'map') return { destination, source: { kind: 'storage', storage: toPlain(value) as Record<string, unknown> } }
     const text = value.kind === 'scalar' ? value.text : ''
     if (value.kind !== 'scalar' || text === '') throw refusal(path, value.origin, 'has no source')
     if (URI.test(text)) return { destination, source: { kind: 'uri', uri: text } }
     if (text.length > 1 && text.endsWith('/'))
       throw refusal(path, value.origin, `the source ${describe(value)} ends with a slash`, 'Leave the last slash out.')
-    return { destination, source: { kind: 'local', path: localSource(value, text, path, context) } }
+    return { destination, source: { kind: 'local', path: existingSource(value, path, context) } }
   })
 }

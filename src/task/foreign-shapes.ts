@@ -10,8 +10,9 @@ const rcloneSize = text({ accept: (node) => RCLONE_SIZE.test(node.text), allowed
 const rcloneDuration = text({ accept: (node) => RCLONE_DURATION.test(node.text), allowed: 'rclone durations as 10s, 5m, 1h30m' })
 const size = parsed('a size', SIZE_FORMS, parseSize)
 
-/** A bucket or copy of one: the mapping form of a file mount. */
+/** A bucket or copy of one, or `text`, the content of a file: the mapping form of a file mount. */
 const storageShape = record({
+  text: text(),
   name: text(),
   source: either('a path or URI, or a list of them', text(), list(text(), { min: 1 })),
   store: word('s3', 'gcs', 'azure', 'r2', 'ibm', 'oci', 'nebius', 'coreweave', 'vastdata', 'hf', 'volume'),

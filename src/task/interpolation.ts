@@ -10,14 +10,15 @@ export function interpolate(text: string, variables: Readonly<Record<string, str
   return text.replace(REFERENCE, (whole, name: string) => (Object.hasOwn(variables, name) ? (variables[name] ?? whole) : whole))
 }
 
-function interpolateNode(node: Located, variables: Readonly<Record<string, string>>): Located {
-  if (node.kind === 'list') return { ...node, items: node.items.map((item) => interpolateNode(item, variables)) }
+function interpolateNode(node: Located, variables: Readonly<Record<string, string>>, contentDepth: number): Located {
+  if (node.kind === 'list') return { ...node, items: node.items.map((item) => interpolateNode(item, variables, -1)) }
   if (node.kind === 'map') {
     const entries = node.entries.map((entry) => ({
       ...entry,
       key: interpolate(entry.key, variables),
       shownKey: entry.shownKey ?? entry.key,
-      value: interpolateNode(entry.value, variables),
+      // The content of a file stays as it was written: a secret in it would lie open on the target.
+      value: contentDepth === 0 && entry.key === 'text' ? entry.value : interpolateNode(entry.value, variables, contentDepth - 1),
     }))
     return { ...node, entries }
   }
@@ -31,7 +32,7 @@ export function interpolateTask(task: LocatedMap, variables: Readonly<Record<str
   let result = task
   for (const key of INTERPOLATED_KEYS) {
     const value = get(task, key)
-    if (value) result = set(result, key, interpolateNode(value, variables))
+    if (value) result = set(result, key, interpolateNode(value, variables, key === 'file_mounts' ? 1 : -1))
   }
   return result
 }

@@ -107,6 +107,51 @@ export interface StorageInput {
   readonly config?: Readonly<Record<string, unknown>>
 }
 
+/** The content of a mounted file. */
+export interface FileTextInput {
+  readonly text: string
+}
+
+type WorkdirForm = 'url' | 'git' | 'directory' | 'patterns' | 'parts' | 'link' | 'none'
+type ChangesInput = 'refuse' | 'include' | 'ignore'
+type Texts = string | readonly [string, ...string[]]
+interface PatternsInput {
+  readonly patterns: Texts
+  /** Default: the directory of the task file. */
+  readonly root?: string
+}
+interface WorkdirForms {
+  readonly url: { readonly url: string; readonly ref?: string }
+  readonly git: {
+    /** A directory of a repository on this machine. */
+    readonly git: string
+    /** Default HEAD. */
+    readonly ref?: string
+    /** Relative to the top of the repository. */
+    readonly subpath?: string
+    /** Default true. */
+    readonly submodules?: boolean
+    /** Default refuse. */
+    readonly uncommitted?: ChangesInput
+    /** Default ignore. */
+    readonly untracked?: ChangesInput
+    /** Files beside the commit's. */
+    readonly include?: string | PatternsInput | readonly [string | PatternsInput, ...(string | PatternsInput)[]]
+  }
+  readonly directory: { readonly directory: string; readonly keep_git?: boolean; readonly ignore_files?: boolean }
+  readonly patterns: PatternsInput
+  readonly parts: { readonly parts: Readonly<Record<string, string | WorkdirPartInput>>; readonly at_root?: boolean }
+  readonly link: { readonly link: `/${string}` | '~' | `~/${string}` }
+  readonly none: { readonly none: true }
+}
+type OneForm<Forms extends WorkdirForm> = {
+  [Form in Forms]: WorkdirForms[Form] & Never<Exclude<WorkdirForm, Form>>
+}[Forms]
+/** One part of `workdir.parts`. */
+export type WorkdirPartInput = OneForm<'url' | 'git' | 'directory' | 'patterns'>
+/** A directory of this machine, or exactly one of the forms. */
+export type WorkdirInput = string | OneForm<WorkdirForm>
+
 interface TaskKeys {
   /** Letters and digits, joined by `.`, `_` or `-`. */
   readonly name?: string
@@ -119,8 +164,8 @@ interface TaskKeys {
   readonly envs?: Readonly<Record<string, string | number | null>>
   /** Null: from the override `secrets` or the environment. */
   readonly secrets?: Readonly<Record<string, string | null>> | readonly `secrets:${string}`[]
-  readonly workdir?: string | { readonly url: string; readonly ref?: string }
-  readonly file_mounts?: Readonly<Record<string, string | StorageInput>>
+  readonly workdir?: WorkdirInput
+  readonly file_mounts?: Readonly<Record<string, string | StorageInput | FileTextInput>>
   readonly array?: ArrayInput
   readonly retries?: RetriesInput
   /** Per attempt and element; above 0. */

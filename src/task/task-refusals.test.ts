@@ -90,7 +90,7 @@ describe('refusals: place, what, and what is allowed', () => {
     ['matrix name', 'run: x\narray: {matrix: {a-b: [1]}}', '2:18', 'the key "a-b" is not allowed', undefined],
     ['condition', 'run: x\nafter: {job:a: done}', '2:16', 'after.job:a: "done" is not allowed', 'ok, any, failed'],
     ['git url', 'run: x\nworkdir: {url: ./here}', '2:16', 'workdir.url: "./here" is not a git URL', 'https://'],
-    ['git without url', 'run: x\nworkdir: {ref: main}', '2:10', 'workdir: the key "url" is missing', undefined],
+    ['git without url', 'run: x\nworkdir: {ref: main}', '2:10', 'workdir: does not say where the code is', 'url, git, directory'],
     ['mount slash', 'run: x\nfile_mounts: {/a/: s3://b}', '2:15', 'the destination "/a/" ends with a slash', undefined],
     ['mount source slash', 'run: x\nfile_mounts: {/a: ./code/}', '2:19', 'the source "./code/" ends with a slash', undefined],
     ['mount escape', 'run: x\nfile_mounts: {/a/../b: s3://b}', '2:15', '"/a/../b" is not a destination', undefined],

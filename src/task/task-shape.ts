@@ -4,6 +4,7 @@ import { ENVIRONMENT_NAME_FORMS, isEnvironmentName, isName, NAME_FORMS } from '.
 import { resourcesShape } from './resource-shapes.ts'
 import { dict, either, list, parsed, record, type Shape, text, whole } from './shape.ts'
 import { FAILURE_KINDS } from './states.ts'
+import { workdirShape } from './workdir.ts'
 
 /** Largest array; beyond it the bookkeeping of elements alone would fill the store. */
 export const MAX_ARRAY_SIZE = 10_000_000
@@ -96,7 +97,7 @@ const DROVER_SHAPES: Readonly<Record<string, Shape>> = {
 /** A whole task: SkyPilot's keys and Drover's. */
 export const taskShape: Shape = record({
   name,
-  workdir: either('a path, or a mapping with url and ref', line, record({ url: line, ref: line }, { required: ['url'] })),
+  workdir: workdirShape,
   num_nodes: whole(1, 1_000_000),
   resources: resourcesShape,
   envs: dict(anyScalar(), environmentKeys),

@@ -51,11 +51,53 @@ export interface ResourcesSpec {
   readonly candidates: readonly ResourceCandidate[]
 }
 
+/** Globs, and the directory they start from. What they match lands at its path relative to that directory. */
+export interface PatternsSpec {
+  readonly patterns: readonly string[]
+  /** Absolute. */
+  readonly root: string
+}
+
+/** What is done about changes that are not in the commit. */
+export type ChangesPolicy = 'refuse' | 'include' | 'ignore'
+
+/** One source of code on this machine, or a repository elsewhere. */
+export type WorkdirPartSpec =
+  | {
+      readonly kind: 'directory'
+      readonly path: string
+      /** Default false: `.git` is left out. */
+      readonly keepGit?: boolean
+      /** Default true: .gitignore, .skyignore and .droverignore count. */
+      readonly ignoreFiles?: boolean
+    }
+  | { readonly kind: 'git'; readonly url: string; readonly ref?: string }
+  /** A commit of the repository that holds `path` on this machine. */
+  | {
+      readonly kind: 'git_archive'
+      readonly path: string
+      /** Default HEAD. */
+      readonly ref?: string
+      /** Relative to the top of the repository; that directory becomes the work directory. */
+      readonly subpath?: string
+      readonly submodules: boolean
+      readonly uncommitted: ChangesPolicy
+      readonly untracked: ChangesPolicy
+      /** Files beside the commit's; without `root` relative to the top of the repository. */
+      readonly include: readonly { readonly patterns: readonly string[]; readonly root?: string }[]
+    }
+  | ({ readonly kind: 'patterns' } & PatternsSpec)
+
 /** Where the code comes from. */
 export type WorkdirSpec =
-  | { readonly kind: 'directory'; readonly path: string }
-  | { readonly kind: 'git'; readonly url: string; readonly ref?: string }
-  /** Run in that directory as it is, without a copy; what a bare command does on the local target. */
+  | WorkdirPartSpec
+  | {
+      readonly kind: 'parts'
+      /** True: all parts lie in the work directory itself; false: each in its folder. */
+      readonly atRoot: boolean
+      readonly parts: readonly { readonly folder: string; readonly source: WorkdirPartSpec }[]
+    }
+  /** Run in that directory of the target as it is, without a copy; what a bare command does on the local target. May begin with `~/`. */
   | { readonly kind: 'link'; readonly path: string }
 
 /** A file mount: destination on the node → source here, or a bucket (refused where the target cannot mount). */
@@ -64,6 +106,8 @@ export interface FileMountSpec {
   readonly source:
     | { readonly kind: 'local'; readonly path: string }
     | { readonly kind: 'uri'; readonly uri: string }
+    /** The content of a file, as it stands. */
+    | { readonly kind: 'text'; readonly text: string }
     | { readonly kind: 'storage'; readonly storage: Readonly<Record<string, unknown>> }
 }
 
