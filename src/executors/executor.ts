@@ -152,6 +152,25 @@ export interface Io {
   readonly log: Logger
 }
 
+/** What a job was given on one node of a target of several. */
+export interface NodeShare {
+  readonly node: string
+  /** Device indices. */
+  readonly gpus: readonly number[]
+  /** Elements of an array at one time; 1 for a job that is no array. */
+  readonly width: number
+}
+
+/** Which attempt is planned, and what it was given. */
+export interface PlanFor {
+  readonly jobId: string
+  readonly attempt: number
+  /** Device indices, on a target of one machine. */
+  readonly assignedGpus?: readonly number[]
+  /** On a target of several machines, in order of rank; absent: an example, for `drover plan`. */
+  readonly shares?: readonly NodeShare[]
+}
+
 /** The contract of a back-end. One folder each; registered by one line in `registry.ts`. */
 export interface Executor<Refs = unknown> {
   readonly kind: string
@@ -159,11 +178,7 @@ export interface Executor<Refs = unknown> {
   /** Reads facts of the target; one round trip. */
   probe(io: Io, root: string): Promise<SiteFacts>
   /** Pure. Throws InputError `unsupported` when the task cannot run there, naming key and reason. */
-  plan(
-    task: ResolvedTask,
-    site: SiteFacts,
-    as: { readonly jobId: string; readonly attempt: number; readonly assignedGpus?: readonly number[] },
-  ): Plan<Refs>
+  plan(task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<Refs>
   /** Idempotent: however often it is called for one attempt, one instance runs. Resolves to the native id. */
   submit(plan: Plan<Refs>, io: Io): Promise<string>
   /** One round trip for all. */

@@ -1,4 +1,4 @@
-import type { AttemptPlace, Plan, ResolvedTask } from '../executors/executor.ts'
+import type { AttemptPlace, NodeShare, Plan, PlanFor, ResolvedTask } from '../executors/executor.ts'
 
 /** A place as it is kept: all but the texts of its files, which lie there. */
 export interface KeptPlace extends AttemptPlace {
@@ -14,12 +14,14 @@ export interface AttemptPlan {
   readonly width: number
   readonly demand: Plan['demand']
   readonly gpus: readonly number[]
+  /** On a target of several machines. */
+  readonly shares?: readonly NodeShare[]
   readonly graceMs: number
   readonly hasSetup: boolean
 }
 
 /** The kept part of a plan. */
-export function attemptPlan(plan: Plan, task: ResolvedTask, gpus: readonly number[]): AttemptPlan {
+export function attemptPlan(plan: Plan, task: ResolvedTask, gpus: readonly number[], shares?: readonly NodeShare[]): AttemptPlan {
   return {
     version: 2,
     places: plan.places.map(({ node, attemptDir, ranks, slots, workDirs }) => ({ node, attemptDir, ranks, slots, workDirs })),
@@ -28,6 +30,7 @@ export function attemptPlan(plan: Plan, task: ResolvedTask, gpus: readonly numbe
     width: plan.width,
     demand: plan.demand,
     gpus,
+    ...(shares ? { shares } : {}),
     graceMs: plan.graceMs,
     hasSetup: task.setup !== undefined,
   }
@@ -38,6 +41,11 @@ export function readAttemptPlan(text: string | undefined): AttemptPlan | undefin
   if (text === undefined) return undefined
   const plan = JSON.parse(text) as AttemptPlan
   return plan.version === 2 ? plan : undefined
+}
+
+/** What the attempt was given, for planning it again. */
+export function grantedTo({ gpus, shares }: AttemptPlan): Pick<PlanFor, 'assignedGpus' | 'shares'> {
+  return { assignedGpus: gpus, ...(shares ? { shares } : {}) }
 }
 
 /** Work directories by rank, each with its node. */

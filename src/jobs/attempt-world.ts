@@ -3,7 +3,7 @@ import type { ElementRow, JobChange, JobRow, Store } from '../store/store.ts'
 import type { State } from '../task/states.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { ActiveAttempt } from './active-attempt.ts'
-import type { Capacity } from './capacity.ts'
+import type { Slots } from './capacity.ts'
 import type { JobContext } from './job-context.ts'
 import type { OwnedWork } from './owned-work.ts'
 
@@ -14,7 +14,7 @@ export interface AttemptWorld {
   readonly site: SiteFacts
   readonly io: Io
   readonly context: JobContext
-  readonly capacity: Capacity
+  readonly capacity: Slots
   readonly work: OwnedWork
   /** Attempts at work on the target, by job. */
   readonly active: Map<string, ActiveAttempt>

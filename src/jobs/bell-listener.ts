@@ -1,5 +1,6 @@
 import { parseBell } from '../driver/protocol-reader.ts'
 import type { Transport } from '../transports/transport.ts'
+import type { OwnedWork } from './owned-work.ts'
 
 /** Follows the file that every driver and runner of a target rings: one line names one job. */
 export class BellListener {
@@ -23,6 +24,11 @@ export class BellListener {
     const [bell] = await this.#transport.read([{ path: this.#path, offset: 0, maxBytes: 0 }])
     if (bell?.missing ?? true) await this.#transport.write([], [{ path: this.#path, mode: 0o600, content: '' }])
     this.#offset = bell?.size ?? 0
+  }
+
+  /** Listens on, until aborted. */
+  watch(work: OwnedWork, signal: AbortSignal): void {
+    this.#transport.watch(this.#path, () => work.own(this.listen()), signal)
   }
 
   /** Reads what has been rung since, and tells of each job once; a call during another is done by that one. */

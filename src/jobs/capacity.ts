@@ -1,3 +1,4 @@
+import type { NodeShare } from '../executors/executor.ts'
 import { type Demand, JobQueue, type WaitingJob } from './job-queue.ts'
 
 /** A job that may start, with what it was given. */
@@ -7,6 +8,28 @@ export interface Start {
   readonly gpus: readonly number[]
   /** Elements at one time; 1 for a job that is no array. */
   readonly width: number
+  /** On a target of several machines: what it was given on each. */
+  readonly shares?: readonly NodeShare[]
+}
+
+/** A line of jobs before the slots of one target. */
+export interface Slots {
+  /** Jobs in line. */
+  readonly waiting: number
+  /** Puts a job in line, or in line anew. One that already holds slots is refused (false): it would run twice. */
+  enqueue(job: WaitingJob): boolean
+  /** Takes a job out of line; what it holds it keeps. */
+  dequeue(jobId: string): void
+  /** The jobs that start at this moment, in order; each has left the line and holds its slots until `release`. */
+  choose(now: number): readonly Start[]
+  /** Notes what an adopted job holds, whether there is room or not: it runs. `demand` is that of the whole job. */
+  take(jobId: string, demand: Demand, gpus: readonly number[], shares?: readonly NodeShare[]): void
+  /** Gives back what a job holds. Idempotent. */
+  release(jobId: string): void
+  /** When `choose` is to be called again by the clock alone, epoch ms; undefined: only a release changes anything. */
+  nextWakeAt(now: number): number | undefined
+  /** Why a job waits here; undefined when it is not in line. */
+  explain(jobId: string, now?: number): QueueExplanation | undefined
 }
 
 /** What a job holds of the machine. */
@@ -32,7 +55,7 @@ export interface QueueExplanation {
 }
 
 const RESOURCE = { cpus: 'cpus', memory: 'memoryBytes', gpus: 'gpus' } as const
-type Resource = keyof Demand
+type Resource = 'cpus' | 'memoryBytes' | 'gpus'
 /** Sums of fractions of CPUs: 0.1 taken ten times is not quite 1. */
 const EPSILON = 1e-9
 
@@ -46,7 +69,7 @@ const EPSILON = 1e-9
  *
  * An array asks for `width` elements and is given as many as there is room for, at least one.
  */
-export class Capacity {
+export class Capacity implements Slots {
   readonly #queue = new JobQueue()
   readonly #held = new Map<string, Holding>()
   readonly #free: Record<Resource, number>

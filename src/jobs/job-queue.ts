@@ -3,6 +3,8 @@ export interface Demand {
   readonly cpus: number
   readonly memoryBytes: number
   readonly gpus: number
+  /** All of it on each of so many machines of a target with several. Default 1. */
+  readonly nodes?: number
 }
 
 /** A job in line. */
@@ -166,8 +168,8 @@ export class JobQueue {
   }
 
   #stand(entry: Entry): void {
-    const { cpus, memoryBytes, gpus } = entry.job.demand
-    const key = `${cpus}/${memoryBytes}/${gpus}`
+    const { cpus, memoryBytes, gpus, nodes = 1 } = entry.job.demand
+    const key = `${cpus}/${memoryBytes}/${gpus}/${nodes}`
     let line = this.#lines.get(key)
     if (!line) {
       line = new EntryHeap(inLine)

@@ -1,6 +1,9 @@
 import { toErrorJson } from '../errors.ts'
 import type { JobRow } from '../store/store.ts'
+import { factsOf } from '../targets/site-facts.ts'
+import { transportAt } from '../transports/transport.ts'
 import type { JobControl } from './job-context.ts'
+import type { TargetRuntime } from './target-runtime.ts'
 
 /** Removes ended jobs: their directories on the target, then their rows. A failed clean-up is a warning that names the job. */
 export async function removeJobs(rows: readonly JobRow[], control: JobControl): Promise<{ removed: string[]; warnings: string[] }> {
@@ -10,7 +13,7 @@ export async function removeJobs(rows: readonly JobRow[], control: JobControl): 
     try {
       const target = await targets.open(row)
       target.forget(row.id)
-      await target.transport.remove([`${target.site.root}/jobs/${row.id}`])
+      warnings.push(...(await removeDirectories(row, target)))
     } catch (error) {
       warnings.push(`job ${row.id}: its directory on target "${row.target}" is still there: ${toErrorJson(error).message}`)
     }
@@ -21,4 +24,20 @@ export async function removeJobs(rows: readonly JobRow[], control: JobControl): 
   await store.removeJobs(removed)
   writer.announce(removed)
   return { removed, warnings }
+}
+
+/** Removes a job's directory on every node of its target; resolves to warnings that name the nodes where it could not. */
+async function removeDirectories(row: JobRow, { transport, site }: TargetRuntime): Promise<readonly string[]> {
+  const outcomes = await Promise.all(
+    (transport.nodes ?? ['']).map(async (node) => {
+      try {
+        await transportAt(transport, node).remove([`${factsOf(site, node).root}/jobs/${row.id}`])
+        return undefined
+      } catch (error) {
+        const where = node === '' ? `target "${row.target}"` : `node ${node} of target "${row.target}"`
+        return `job ${row.id}: its directory on ${where} is still there: ${toErrorJson(error).message}`
+      }
+    }),
+  )
+  return outcomes.filter((warning) => warning !== undefined)
 }

@@ -4,8 +4,9 @@ import type { JobRow } from '../store/store.ts'
 import { factsOf } from '../targets/site-facts.ts'
 import { type Cause, isSettled, type State } from '../task/states.ts'
 import { type ActiveAttempt, createActiveAttempt, refOf } from './active-attempt.ts'
-import { attemptPlan } from './attempt-plan.ts'
+import { attemptPlan, grantedTo } from './attempt-plan.ts'
 import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
+import type { Start } from './capacity.ts'
 import { endAttempt } from './end-attempt.ts'
 import { showSecrets } from './secret-texts.ts'
 import { stageAttempt } from './stage-attempt.ts'
@@ -14,17 +15,8 @@ import { stageAttempt } from './stage-attempt.ts'
 const IN_DOUBT_MS = 1_000
 const STILL_IN_DOUBT_MS = 5_000
 
-/** What was chosen for a job to start with. */
-export interface ChosenStart {
-  readonly id: string
-  /** Device indices. */
-  readonly gpus: readonly number[]
-  /** Slots of an array. */
-  readonly width: number
-}
-
 /** Plans, stages and submits the next attempt of a job; any failure of it ends in the store. */
-export async function startAttempt({ id: jobId, gpus, width }: ChosenStart, world: AttemptWorld): Promise<void> {
+export async function startAttempt({ id: jobId, gpus, width, shares }: Start, world: AttemptWorld): Promise<void> {
   const { context, executor, transport, site } = world
   const { store, secrets } = context
   const job = await store.job(jobId)
@@ -47,13 +39,14 @@ export async function startAttempt({ id: jobId, gpus, width }: ChosenStart, worl
       jobId,
       attempt: job.attempt,
       assignedGpus: gpus,
+      ...(shares ? { shares } : {}),
     })
     if (task.code?.kind === 'bundle' || task.mounts.length > 0) {
       if (!(await moveJob(job, from, 'staging', {}, context))) return world.drop(jobId)
       from = 'staging'
     }
     await stageAttempt(plan, values, transport, (node) => factsOf(site, node).root)
-    const kept = attemptPlan(plan, task, gpus)
+    const kept = attemptPlan(plan, task, gpus, shares)
     const change = { attemptPatch: { plan: JSON.stringify(kept), directory: plan.places[0]?.attemptDir ?? '' } }
     if (!(await moveJob(job, from, 'submitting', change, context))) return world.drop(jobId)
     // From here on the attempt's own env file has them; only a further attempt would need them again.
@@ -113,7 +106,7 @@ export async function resubmit(active: ActiveAttempt, world: AttemptWorld): Prom
   const job = await context.store.job(active.jobId)
   if (job === undefined || isSettled(job.state)) return
   try {
-    const plan = executor.plan(active.task, site, { jobId: active.jobId, attempt: active.number, assignedGpus: active.plan.gpus })
+    const plan = executor.plan(active.task, site, { jobId: active.jobId, attempt: active.number, ...grantedTo(active.plan) })
     await noteNativeId(active, await executor.submit(plan, world.io), world)
   } catch (error) {
     if (context.signal.aborted) return

@@ -6,16 +6,19 @@ import { BELL } from '../driver/protocol.ts'
 import { toErrorJson } from '../errors.ts'
 import type { Executor, NativeObservation, NativeRef, ResolvedTask, SiteFacts } from '../executors/executor.ts'
 import type { AttemptRow, JobRow, Store } from '../store/store.ts'
+import { factsOf } from '../targets/site-facts.ts'
 import { isSettled } from '../task/states.ts'
 import { type Transport, transportAt } from '../transports/transport.ts'
 import { type ActiveAttempt, createActiveAttempt, refOf, takeVerdict } from './active-attempt.ts'
 import { readAttemptPlan } from './attempt-plan.ts'
 import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
 import { BellListener } from './bell-listener.ts'
-import { Capacity } from './capacity.ts'
+import { Capacity, type Slots } from './capacity.ts'
 import { collectOutputs } from './collect.ts'
 import { endAttempt } from './end-attempt.ts'
 import type { JobContext } from './job-context.ts'
+import type { Demand } from './job-queue.ts'
+import { LabCapacity } from './lab-capacity.ts'
 import { notifyOf } from './notify.ts'
 import { OwnedWork } from './owned-work.ts'
 import { resubmit, startAttempt } from './start-attempt.ts'
@@ -45,11 +48,11 @@ export class TargetRuntime {
   readonly executor: Executor
   readonly transport: Transport
   readonly site: SiteFacts
-  readonly capacity: Capacity
+  readonly capacity: Slots
   readonly #context: JobContext
   readonly #world: AttemptWorld
   readonly #work: OwnedWork
-  readonly #bell: BellListener
+  readonly #bells: readonly BellListener[]
   readonly #active = new Map<string, ActiveAttempt>()
   /** When a job last started or rang, epoch ms. */
   #movedAt = 0
@@ -65,9 +68,11 @@ export class TargetRuntime {
     this.site = options.site
     this.#context = options.context
     const { executor, transport, site, context, proofGraceMs } = options
-    this.capacity = new Capacity({ cpus: site.cpus, memoryBytes: site.memoryBytes, gpus: site.gpus.map((gpu) => gpu.index) })
+    this.capacity = slotsOf(site)
     this.#work = new OwnedWork({ signal: context.signal, log: context.log, label: `target ${options.name}: ` })
-    this.#bell = new BellListener(this.#bellPath, transport, (jobId) => this.#heard(jobId))
+    this.#bells = (transport.nodes ?? ['']).map(
+      (node) => new BellListener(`${factsOf(site, node).root}/${BELL}`, transportAt(transport, node), (jobId) => this.#heard(jobId)),
+    )
     this.#world = {
       executor,
       transport,
@@ -86,15 +91,16 @@ export class TargetRuntime {
     }
   }
 
-  get #bellPath(): string {
-    return `${this.site.root}/${BELL}`
-  }
-
   /** Makes the root and begins to listen. Call once, before anything is enqueued. */
   async open(): Promise<void> {
-    await this.transport.write([this.site.root, `${this.site.root}/jobs`, `${this.site.root}/bundles`], [])
-    await this.#bell.open()
-    this.transport.watch(this.#bellPath, () => this.#work.own(this.#bell.listen()), this.#context.signal)
+    await Promise.all(
+      (this.transport.nodes ?? ['']).map(async (node) => {
+        const { root } = factsOf(this.site, node)
+        await transportAt(this.transport, node).write([root, `${root}/jobs`, `${root}/bundles`], [])
+      }),
+    )
+    await Promise.all(this.#bells.map((bell) => bell.open()))
+    for (const bell of this.#bells) bell.watch(this.#work, this.#context.signal)
   }
 
   /** True while an attempt is at work here (one that is lost does not count) or a job stands in line. */
@@ -118,20 +124,13 @@ export class TargetRuntime {
   /** Puts a job whose conditions hold in line. */
   enqueue(job: JobRow, task: ResolvedTask): void {
     const width = task.array ? Math.min(task.array.width, task.array.positions?.length ?? task.array.size) : 1
-    const { cpus, memoryBytes, gpus } = task.perNode
-    const nodes = task.array ? 1 : task.numNodes
     this.capacity.enqueue({
       id: job.id,
       priority: job.priority,
       createdAt: job.createdAt,
       ...(job.notBefore === undefined ? {} : { notBefore: job.notBefore }),
       width,
-      demand: {
-        // Several node runners of one task develop a distributed task here: together they take at most the machine.
-        cpus: Math.min(cpus * nodes, this.site.cpus),
-        memoryBytes: Math.min((memoryBytes ?? 0) * nodes, this.site.memoryBytes),
-        gpus: Math.min(gpus * nodes, this.site.gpus.length),
-      },
+      demand: demandOf(task, this.site),
     })
     this.pump()
   }
@@ -193,7 +192,7 @@ export class TargetRuntime {
     })
     if (attempt.nativeId !== undefined) active.nativeId = attempt.nativeId
     this.#watch(active)
-    if (job.state !== 'lost') this.capacity.take(job.id, plan.demand, plan.gpus)
+    if (job.state !== 'lost') this.capacity.take(job.id, plan.demand, plan.gpus, plan.shares)
     if (job.state === 'submitting' && active.nativeId === undefined) this.#work.own(resubmit(active, this.#world))
     this.wake(job.id)
     return true
@@ -273,6 +272,12 @@ export class TargetRuntime {
       // The files could not be read: nothing is known that was not known before.
       active.observation = { kind: 'could_not_ask', reason: toErrorJson(error).message }
     }
+    try {
+      await this.executor.coordinate?.(refOf(active), active.files, this.#world.io)
+    } catch (error) {
+      // Said again at the next look.
+      this.#context.log.warn(`job ${active.jobId}: ${toErrorJson(error).message}`)
+    }
     const job = await store.job(active.jobId)
     if (job === undefined || job.attempt !== active.number || (isSettled(job.state) && job.state !== 'lost')) {
       if (this.#active.get(active.jobId) === active) this.#drop(active.jobId)
@@ -351,6 +356,30 @@ export class TargetRuntime {
   refs(): readonly NativeRef[] {
     return [...this.#active.values()].map(refOf)
   }
+}
+
+/** What a job asks of the slots: per element, or per node where there are several machines. */
+function demandOf({ array, numNodes, perNode }: ResolvedTask, site: SiteFacts): Demand {
+  const { cpus, memoryBytes = 0, gpus } = perNode
+  const nodes = array ? 1 : numNodes
+  if (site.nodes !== undefined) return { cpus, memoryBytes, gpus, nodes }
+  return {
+    // Several node runners of one task develop a distributed task here: together they take at most the machine.
+    cpus: Math.min(cpus * nodes, site.cpus),
+    memoryBytes: Math.min(memoryBytes * nodes, site.memoryBytes),
+    gpus: Math.min(gpus * nodes, site.gpus.length),
+  }
+}
+
+/** The slots of a target: one machine's, or several machines'. */
+function slotsOf(site: SiteFacts): Slots {
+  const machine = (facts: Pick<SiteFacts, 'cpus' | 'memoryBytes' | 'gpus'>) => ({
+    cpus: facts.cpus,
+    memoryBytes: facts.memoryBytes,
+    gpus: facts.gpus.map((gpu) => gpu.index),
+  })
+  if (site.nodes === undefined) return new Capacity(machine(site))
+  return new LabCapacity(site.nodes.map((facts) => ({ node: facts.node, ...machine(facts) })))
 }
 
 /** Positions whose cancel is on record for an attempt. */

@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Demand, WaitingJob } from './job-queue.ts'
+import { LabCapacity } from './lab-capacity.ts'
+
+const machines = [
+  { node: 'a', cpus: 4, memoryBytes: 8, gpus: [0, 1] },
+  { node: 'b', cpus: 4, memoryBytes: 8, gpus: [0, 1] },
+  { node: 'c', cpus: 2, memoryBytes: 8, gpus: [] },
+]
+const job = (id: string, demand: Partial<Demand>, rest: Partial<WaitingJob> = {}): WaitingJob => ({
+  id,
+  priority: 0,
+  createdAt: 0,
+  demand: { cpus: 1, memoryBytes: 0, gpus: 0, ...demand },
+  ...rest,
+})
+const shares = (lab: LabCapacity) =>
+  lab.choose(0).map(({ id, shares: given }) => [id, given?.map(({ node, gpus, width }) => [node, gpus, width])])
+
+describe('several machines', () => {
+  test('a job of n nodes takes n machines, the first that have room', () => {
+    const lab = new LabCapacity(machines)
+    lab.enqueue(job('x', { nodes: 2, gpus: 1 }))
+    lab.enqueue(job('y', { nodes: 2, gpus: 1 }))
+    lab.enqueue(job('z', { cpus: 3 }))
+    expect(shares(lab)).toEqual([
+      [
+        'x',
+        [
+          ['a', [0], 1],
+          ['b', [0], 1],
+        ],
+      ],
+      [
+        'y',
+        [
+          ['a', [1], 1],
+          ['b', [1], 1],
+        ],
+      ],
+    ])
+    lab.release('x')
+    expect(shares(lab)).toEqual([['z', [['a', [], 1]]]])
+    expect(lab.free).toEqual({ cpus: 5, memoryBytes: 24, gpus: 2 })
+  })
+
+  test('an array is spread in turn, and is given as much as there is room for', () => {
+    const lab = new LabCapacity(machines)
+    lab.enqueue(job('arr', { cpus: 1 }, { width: 5 }))
+    expect(shares(lab)).toEqual([
+      [
+        'arr',
+        [
+          ['a', [], 2],
+          ['b', [], 2],
+          ['c', [], 1],
+        ],
+      ],
+    ])
+    lab.enqueue(job('gpus', { cpus: 1, gpus: 1 }, { width: 9 }))
+    expect(shares(lab)).toEqual([
+      [
+        'gpus',
+        [
+          ['a', [0, 1], 2],
+          ['b', [0, 1], 2],
+        ],
+      ],
+    ])
+  })
+
+  test('a large job is not kept waiting by small ones; they pass where it does not stand', () => {
+    const lab = new LabCapacity(machines)
+    lab.enqueue(job('first', { cpus: 2 }))
+    expect(shares(lab)).toEqual([['first', [['a', [], 1]]]])
+    lab.enqueue(job('large', { cpus: 4, nodes: 2 }))
+    lab.enqueue(job('small-1', { cpus: 2 }))
+    lab.enqueue(job('small-2', { cpus: 2 }))
+    expect(shares(lab)).toEqual([['small-1', [['c', [], 1]]]])
+    expect(lab.explain('large')).toMatchObject({ before: 0, lacking: ['cpus'] })
+    lab.release('first')
+    expect(shares(lab)).toEqual([
+      [
+        'large',
+        [
+          ['a', [], 1],
+          ['b', [], 1],
+        ],
+      ],
+    ])
+  })
+
+  test('what an adopted job holds is given back whole', () => {
+    const lab = new LabCapacity(machines)
+    const before = lab.free
+    lab.take(
+      'old',
+      { cpus: 4, memoryBytes: 0, gpus: 4 },
+      [0, 1, 0, 1],
+      [
+        { node: 'a', gpus: [0, 1], width: 2 },
+        { node: 'b', gpus: [0, 1], width: 2 },
+      ],
+    )
+    expect(lab.free).toEqual({ cpus: 6, memoryBytes: 24, gpus: 0 })
+    lab.release('old')
+    lab.release('old')
+    expect(lab.free).toEqual(before)
+  })
+
+  test('no machine is ever overdrawn, and everything comes back', () => {
+    const demand = fc.record({
+      cpus: fc.integer({ min: 1, max: 4 }),
+      gpus: fc.integer({ min: 0, max: 2 }),
+      nodes: fc.integer({ min: 1, max: 2 }),
+      width: fc.integer({ min: 1, max: 6 }),
+    })
+    fc.assert(
+      fc.property(fc.array(fc.record({ demand, release: fc.boolean() }), { maxLength: 30 }), (steps) => {
+        const lab = new LabCapacity(machines)
+        const running: string[] = []
+        for (const [
+          index,
+          {
+            demand: { width, ...asked },
+            release,
+          },
+        ] of steps.entries()) {
+          lab.enqueue(job(`j${index}`, { memoryBytes: 0, ...asked }, { width: asked.nodes > 1 ? 1 : width, createdAt: index }))
+          running.push(...lab.choose(0).map((start) => start.id))
+          expect(lab.free.cpus).toBeGreaterThanOrEqual(0)
+          const first = release ? running.shift() : undefined
+          if (first !== undefined) lab.release(first)
+        }
+        for (const id of running) lab.release(id)
+        for (let index = 0; index < steps.length; index++) lab.dequeue(`j${index}`)
+        expect(lab.free).toEqual({ cpus: 10, memoryBytes: 24, gpus: 4 })
+      }),
+    )
+  })
+})
