@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import { resolveTask } from '../executors/resolve-task.ts'
-import { packageCode, packageMount } from '../packaging/package-code.ts'
+import { packageCode, packageMounts } from '../packaging/package-code.ts'
 import type { NewJob } from '../store/store.ts'
 import type { TaskFile, TaskSpec } from '../task/task-spec.ts'
 import { newJobId } from './job-ids.ts'
@@ -49,12 +49,7 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     resolveTask(spec, base)
     const code = spec.workdir === undefined ? undefined : await packageCode(spec.workdir, target.site.root, target.transport)
     const resolved = resolveTask(spec, { ...base, ...(code === undefined ? {} : { code }) })
-    const mounts = await Promise.all(
-      resolved.mounts.map(async ({ destination, source }) => ({
-        destination,
-        source: await packageMount(source, target.site.root, target.transport),
-      })),
-    )
+    const mounts = await packageMounts(spec.fileMounts, target.site.root, target.transport)
     const companionOf = companionOfPrimaries(file, spec, idOf)
     const task: ResolvedTask = {
       ...resolved,

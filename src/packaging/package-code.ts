@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { quoteShell } from '../driver/quote.ts'
 import { InputError } from '../errors.ts'
-import type { WorkdirSpec } from '../task/task-spec.ts'
+import type { FileMountSpec, WorkdirSpec } from '../task/task-spec.ts'
 import type { Transport } from '../transports/transport.ts'
 import { withCodeTree } from './code-tree.ts'
 import { type BundlePlace, placeBundle } from './place-bundle.ts'
@@ -33,9 +33,34 @@ export async function packageCodeAt(workdir: WorkdirSpec, places: readonly Bundl
   return { kind: 'bundle', hash }
 }
 
+/** One mount as a plan has it: destination as the task names it, source an absolute path on the target. */
+export interface PackagedMount {
+  readonly destination: string
+  readonly source: string
+}
+
 /**
- * Makes one local file or directory of `file_mounts` available on the target; resolves to its absolute path there, for
- * the plan's `mounts`. Ignore files do not count: what was named is meant.
+ * Makes the local files, directories and texts of `file_mounts` available on the target, for the plan's `mounts`. What
+ * comes from elsewhere is the nodes' business: `compileMountScript`.
+ *
+ * @throws as packageCode
+ */
+export async function packageMounts(
+  mounts: readonly FileMountSpec[],
+  root: string,
+  transport: Transport,
+): Promise<readonly PackagedMount[]> {
+  const packaged = mounts.map(async ({ destination, source }): Promise<readonly PackagedMount[]> => {
+    if (source.kind === 'local') return [{ destination, source: await packageMount(source.path, root, transport) }]
+    if (source.kind === 'text') return [{ destination, source: await packageText(source.text, destination, root, transport) }]
+    return []
+  })
+  return (await Promise.all(packaged)).flat()
+}
+
+/**
+ * Makes one local file or directory available on the target; resolves to its absolute path there. Ignore files do not
+ * count: what was named is meant.
  *
  * @throws as packageCode
  */
@@ -48,8 +73,8 @@ export async function packageMount(source: string, root: string, transport: Tran
   })
 }
 
-/** As `packageMount`, for the content of a file: `{text: …}` in `file_mounts`. */
-export async function packageText(text: string, destination: string, root: string, transport: Transport): Promise<string> {
+/** As `packageMount`, for the content of a file. */
+async function packageText(text: string, destination: string, root: string, transport: Transport): Promise<string> {
   return withOneFile(basename(destination), root, transport, `text ${destination}`, (path) => writeFile(path, text, { mode: 0o644 }))
 }
 
@@ -91,6 +116,8 @@ function familyOf(workdir: Exclude<WorkdirSpec, { kind: 'link' }>): string {
 }
 
 async function findLinked(path: string, transport: Transport): Promise<string> {
+  // On this machine without a shell: a bare command is such a link, and there may be thousands.
+  if (transport.name === 'local' && path.startsWith('/') && (await stat(path).catch(() => undefined))?.isDirectory()) return path
   const shown = path === '~' || path.startsWith('~/') ? `"$HOME"${quoteShell(path.slice(1) || '/')}` : quoteShell(path)
   const { code, stdout } = await transport.run(`cd -- ${shown} 2>/dev/null && printf %s/ "$PWD"`)
   if (code === 0 && stdout.endsWith('/')) return path.startsWith('~') ? stdout.slice(0, -1) : path
