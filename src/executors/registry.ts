@@ -29,6 +29,8 @@ export interface ExecutorKind {
   readonly capabilities: Capabilities
   /** Names of the options a target of this kind may have in a configuration file. */
   readonly optionNames: readonly string[]
+  /** Options without which a target of this kind cannot be used. */
+  readonly requiredOptions?: readonly string[]
   /** What an option takes, when this value is none; undefined for a value that may be used. The file's place is added by who reads it. */
   readonly refuseOption?: (name: string, value: unknown) => string | OptionRefusal | undefined
   connect(target: Target, world: ConnectWorld): Promise<Connection>

@@ -20,7 +20,11 @@ const NEW_FILE = 'version: 1\n'
  * was wrong before, `no_permission`, `no_space`, `conflict`
  */
 export async function editConfigFile(
-  options: LoadTargetsOptions & { readonly path: string },
+  options: LoadTargetsOptions & {
+    readonly path: string
+    /** A further check of what would be; what it throws stops the change. */
+    readonly validate?: (after: LoadedTargets) => void
+  },
   change: (document: Document) => void,
 ): Promise<LoadedTargets> {
   const { path } = options
@@ -33,6 +37,7 @@ export async function editConfigFile(
     change(document)
     const text = spliceText(before, clean, compileDocument(document, before))
     const loaded = checkText(options, text)
+    options.validate?.(loaded)
     writeConfig(options, text)
     return loaded
   })

@@ -12,6 +12,8 @@ export interface OptionRefusal {
 /** What a configuration file may say about targets of one kind. */
 export interface TargetKind {
   readonly optionNames: readonly string[]
+  /** Options without which a target of this kind cannot be used; some file must have them. */
+  readonly requiredOptions?: readonly string[]
   /** What an option takes, when this value is none; undefined for a value that may be used. */
   readonly refuseOption?: (name: string, value: unknown) => string | OptionRefusal | undefined
 }

@@ -4,8 +4,10 @@ import { nearestName } from '../../task/nearest-name.ts'
 import { printChecks } from '../check-text.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
+import { repeated } from '../flag-values.ts'
 import { bytesText, spanText } from '../output/amounts.ts'
 import { compileFields, compileTable, printable } from '../output/table.ts'
+import { ownFlags, type TargetFlags, withTargetFlags } from '../target-flags.ts'
 
 function compileTargets(targets: readonly TargetView[]): string {
   return compileTable(
@@ -78,9 +80,11 @@ async function findTarget(cli: Cli, name: string): Promise<TargetView> {
   })
 }
 
-/** `drover target list|show|check`. */
+/** `drover target list|show|check|add|edit|remove|login`. */
 export async function targetCommand(cli: Cli, argv: readonly string[]): Promise<void> {
-  const command = createCommand(cli, 'target', 'List, show or check the places that run jobs.').usage('list | show NAME | check NAME')
+  const command = createCommand(cli, 'target', 'Name the places that run jobs, and ask them whether they can.').usage(
+    'list | show NAME | check NAME | add NAME … | edit NAME … | remove NAME | login NAME',
+  )
   const list = createCommand(cli, 'list', 'List all targets.').action(async () => {
     const targets = await (await cli.drover()).targets(cli.client)
     await sayWarnings(cli, targets)
@@ -96,6 +100,21 @@ export async function targetCommand(cli: Cli, argv: readonly string[]): Promise<
   const check = createCommand(cli, 'check', 'Ask a target whether it can run jobs.')
     .argument('<name>', 'name of the target')
     .action(async (name: string) => await printChecks(cli, await (await cli.drover()).checkTarget(name, cli.client)))
-  for (const one of [list, show, check]) command.addCommand(one)
+  const add = withTargetFlags(createCommand(cli, 'add', 'Add a target to your configuration file.'))
+    .argument('<name>', 'name of the new target')
+    .action(async (name: string, flags: TargetFlags) => await (await import('../target-edit.ts')).addTarget(cli, name, flags))
+  const edit = withTargetFlags(createCommand(cli, 'edit', 'Change single values of a target; without flags, edit the file.'))
+    .argument('<name>', 'name of the target')
+    .option('--remove-node <name>', 'take a node out; repeatable', repeated)
+    .option('--unset <key>', 'take a key out; repeatable', repeated)
+    .action(async (name: string, flags: TargetFlags) => await (await import('../target-edit.ts')).editTarget(cli, name, ownFlags(flags)))
+  const remove = createCommand(cli, 'remove', 'Take a target out of a configuration file. Its jobs run on and can be followed.')
+    .argument('<name>', 'name of the target')
+    .option('--project', "the project's drover.yaml, not your own file")
+    .action(
+      async (name: string, flags: { readonly project?: boolean }) =>
+        await (await import('../target-edit.ts')).removeTargetCommand(cli, name, flags),
+    )
+  for (const one of [list, show, check, add, edit, remove]) command.addCommand(one)
   await command.parseAsync(argv, { from: 'user' })
 }

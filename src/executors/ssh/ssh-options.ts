@@ -19,6 +19,9 @@ export interface SshOptions {
 /** The options as a configuration file names them. */
 export const sshOptionNames = ['nodes', 'shared_home', 'ssh_config', 'ssh_options', 'max_sessions'] as const
 
+/** Options without which there is no target. */
+export const sshRequiredOptions = ['nodes'] as const
+
 const SSH_OPTION = /^[A-Za-z][A-Za-z0-9]*[ =][^\0\n\r]+$/
 /** Settings on which Drover's own way with ssh rests: no hidden prompt, one connection for all, unknown keys refused. */
 const OWN_SETTINGS = [

@@ -1,0 +1,282 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { refuseSshOption, sshOptionNames, sshRequiredOptions } from '../../src/executors/ssh/ssh-options.ts'
+import { databaseUri } from '../../src/targets/databases.ts'
+import { fakeDrover } from '../server/fake-drover.ts'
+import { type CliRun, runFakeCli } from './fake-host.ts'
+
+/** The files are what is tested here, not the executor that reads them. */
+vi.mock('../../src/executors/registry.ts', async (original) => {
+  const registry = await original<typeof import('../../src/executors/registry.ts')>()
+  const ssh = { optionNames: sshOptionNames, requiredOptions: sshRequiredOptions, refuseOption: refuseSshOption }
+  return { ...registry, executorTargetKinds: () => ({ ...registry.executorTargetKinds(), ssh }) }
+})
+
+let base = ''
+let environment: Record<string, string> = {}
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), 'drover-configuration-'))
+  mkdirSync(join(base, 'project'))
+  environment = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: base,
+    DROVER_HOME: join(base, 'home'),
+    XDG_CONFIG_HOME: join(base, 'config'),
+    DROVER_SITE_CONFIG: join(base, 'site.yaml'),
+  }
+})
+afterEach(() => rmSync(base, { recursive: true, force: true }))
+
+const userFile = () => join(base, 'config/drover/config.yaml')
+const projectFile = () => join(base, 'project/drover.yaml')
+const put = (path: string, text: string): void => {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
+}
+const drover = (argv: readonly string[], stdin = ''): Promise<CliRun> =>
+  runFakeCli(fakeDrover().drover, argv, { environment, directory: join(base, 'project'), readStdin: async () => stdin })
+const line = (text: string, stdin = ''): Promise<CliRun> => drover(text.split(' '), stdin)
+const user = (): string => readFileSync(userFile(), 'utf8')
+
+describe('drover target', () => {
+  test('add, change and remove by flags', async () => {
+    const added = await line(
+      'target add lab --kind ssh --node gpu1 --node user@gpu2:2222,gpus=4,private_ip=10.0.0.2 --root /scratch --shared-home --option max_sessions=4',
+    )
+    expect(added).toMatchObject({ code: 0, stdout: `added target lab (ssh, 2 nodes) in ${userFile()}\n` })
+    expect(added.stderr).toContain('drover target check lab')
+    expect(user()).toBe(`version: 1
+targets:
+  lab:
+    kind: ssh
+    root: /scratch
+    max_sessions: 4
+    shared_home: true
+    nodes:
+      - gpu1
+      - {host: gpu2, user: user, port: 2222, gpus: 4, private_ip: 10.0.0.2}
+`)
+    expect(statSync(userFile()).mode & 0o777).toBe(0o600)
+    const edited = await line('target edit lab --node gpu1,gpus=0+2 --node gpu2,private_ip= --no-shared-home --unset max_sessions -o json')
+    expect(JSON.parse(edited.stdout)).toEqual({
+      name: 'lab',
+      kind: 'ssh',
+      root: '/scratch',
+      prologue: null,
+      options: {
+        nodes: [
+          { host: 'gpu1', gpus: [0, 2] },
+          { host: 'gpu2', user: 'user', port: 2222, gpus: 4 },
+        ],
+        shared_home: false,
+      },
+      file: userFile(),
+    })
+    expect((await line('target edit lab --remove-node gpu1 -o quiet')).stdout).toBe('lab\n')
+    expect(JSON.parse((await line('target remove lab -o json')).stdout)).toEqual({ removed: 'lab', file: userFile(), still_in: null })
+    expect(user()).not.toContain('lab')
+  })
+
+  test.each([
+    ['target add lab --kind ssh', /target "lab" of kind ssh needs nodes\n {2}Name its hosts, the head first: --node/],
+    ['target add lab --node gpu1', /target "lab" needs a kind\n {2}One of: local, .*ssh/],
+    ['target add lab --kind shs --node gpu1', /Did you mean "ssh"/],
+    ['target add a/b --kind ssh --node gpu1', /the target name "a\/b" is not usable/],
+    ['target add lab --kind ssh --node gpu1,gpu=4', /nodes\[0\]\.gpu must be written "gpus"/],
+    ['target add lab --kind ssh --node gpu1 --option cpus', /--option "cpus": it takes KEY=VALUE/],
+    ['target add lab --kind ssh --node gpu1 --option sharedhome=true', /Did you mean "shared_home"/],
+    ['target add lab --kind ssh --node gpu1 --root scratch', /root must be absolute/],
+    ['target add local --kind local', /there is a target "local" already\n {2}Change it: drover target edit local/],
+    ['target edit lap --root /x', /no target "lap"/],
+    ['target remove lap', /no target "lap"/],
+    ['target remove local', /"local" is always there/],
+  ])('%s', async (text, says) => {
+    const run = await line(text)
+    expect(run).toMatchObject({ code: 125, stdout: '' })
+    expect(run.stderr).toMatch(says)
+    expect(existsSync(userFile())).toBe(false)
+  })
+
+  test('an existing name is refused with the way to change it', async () => {
+    await line('target add lab --kind ssh --node gpu1')
+    const before = user()
+    const again = await line('target add lab --kind ssh --node gpu2')
+    expect(again.code).toBe(125)
+    expect(again.stderr).toContain(`there is a target "lab" already (${userFile()})\n  Change it: drover target edit lab`)
+    expect(user()).toBe(before)
+  })
+
+  test("a project's file: made where there is none, found above, and edited where only it has the target", async () => {
+    await line('target add lab --kind ssh --node gpu1 --project')
+    expect(readFileSync(projectFile(), 'utf8')).toContain('lab:')
+    expect(existsSync(userFile())).toBe(false)
+    await line('target edit lab --root /scratch')
+    expect(readFileSync(projectFile(), 'utf8')).toContain('root: /scratch')
+    expect((await line('target remove lab')).stdout).toContain(projectFile())
+  })
+
+  test("what the site's file has is extended in one's own", async () => {
+    put(join(base, 'site.yaml'), 'targets: {lab: {kind: ssh, nodes: [gpu1, {host: gpu2, gpus: 4}]}}\n')
+    expect((await line('target edit lab --node gpu2,gpus=2')).code).toBe(0)
+    expect(user()).toContain('kind: ssh\n    nodes:\n      - gpu1\n      - {host: gpu2, gpus: 2}\n')
+    const removed = JSON.parse((await line('target remove lab -o json')).stdout) as unknown
+    expect(removed).toEqual({ removed: 'lab', file: userFile(), still_in: join(base, 'site.yaml') })
+    expect((await line('target remove lab')).stderr).toContain(`It is in ${join(base, 'site.yaml')}.`)
+  })
+
+  test('the rules of the site hold, and its file is named', async () => {
+    put(join(base, 'site.yaml'), 'limits:\n  roots: [/scratch]\n  options: {ssh: [nodes]}\n')
+    const root = await line('target add lab --kind ssh --node gpu1 --root /home/x')
+    expect(root.stderr).toMatch(/its root \/home\/x is outside those that .*site\.yaml allows\n {2}Set root to one of these/)
+    const implied = await line('target add lab --kind ssh --node gpu1')
+    expect(implied.stderr).toMatch(/its root ~\/\.drover is outside/)
+    const option = await line('target add lab --kind ssh --node gpu1 --root /scratch/me --shared-home')
+    expect(option.stderr).toMatch(/the option shared_home may not be set here, says .*site\.yaml\n {2}Those that may: nodes\./)
+    expect((await line('target add lab --kind ssh --node gpu1 --root /scratch/me')).code).toBe(0)
+    put(projectFile(), 'limits: {roots: [/]}\n')
+    expect((await line('target edit lab --root /scratch')).stderr).toMatch(/drover\.yaml:1:10: limits\.roots and .* the site's file only/)
+  })
+
+  describe('edit without flags opens an editor', () => {
+    const editor = (script: string): void => {
+      put(join(base, 'editor.sh'), `#!/bin/sh\n${script}\n`)
+      chmodSync(join(base, 'editor.sh'), 0o755)
+      environment['EDITOR'] = join(base, 'editor.sh')
+    }
+    beforeEach(async () => {
+      await line('target add lab --kind ssh --node gpu1')
+    })
+
+    test('and takes what is right', async () => {
+      editor('sed -i "s/gpu1/gpu9/" "$1"')
+      expect(await line('target edit lab')).toMatchObject({ code: 0, stdout: `changed target lab (ssh, 1 node) in ${userFile()}\n` })
+      expect(user()).toContain('gpu9')
+    })
+    test('and keeps what is wrong beside it, with the place', async () => {
+      editor('sed -i "s/nodes/noodes/" "$1"')
+      const before = user()
+      const run = await line('target edit lab')
+      expect(run).toMatchObject({ code: 125, stdout: '' })
+      const [, kept, row] = /drover: (\S+):(\d+):5: target "lab" \(ssh\): key "noodes" is not known/.exec(run.stderr) ?? []
+      expect([row, run.stderr]).toEqual(['5', expect.stringContaining(`Nothing was changed; your text is kept in ${kept}.`)])
+      expect(readFileSync(kept ?? '', 'utf8')).toContain('noodes')
+      rmSync(dirname(kept ?? ''), { recursive: true })
+      expect(user()).toBe(before)
+    })
+    test('an editor that fails changes nothing', async () => {
+      editor('echo broken > "$1"; exit 3')
+      const before = user()
+      expect((await line('target edit lab')).stderr).toMatch(/ended with 3; nothing was changed/)
+      expect(user()).toBe(before)
+    })
+    test('an editor that changes nothing says so', async () => {
+      editor('true')
+      expect(JSON.parse((await line('target edit lab -o json')).stdout)).toEqual({ name: 'lab', file: userFile(), changed: false })
+    })
+    test('a file that is wrong can be mended', async () => {
+      put(userFile(), 'targets: {lab: {knd: ssh, nodes: [gpu1]}}\n')
+      expect((await line('target edit lab --root /x')).stderr).toMatch(/config\.yaml:1:11: target "lab" needs a kind/)
+      editor('sed -i "s/knd/kind/" "$1"')
+      const run = await line('target edit lab')
+      expect(run.code, run.stderr).toBe(0)
+      expect(user()).toContain('{kind: ssh')
+    })
+    test('a change by somebody else meanwhile is not lost', async () => {
+      editor(`echo '# theirs' >> ${userFile()}; sed -i "s/gpu1/gpu9/" "$1"`)
+      expect((await line('target edit lab')).stderr).toMatch(/was changed while it was being edited/)
+      expect(user()).toContain('# theirs')
+    })
+  })
+})
+
+describe('drover db', () => {
+  const secret = 'p@ss/w:ord %41 ü'
+  const uri = (name: string) =>
+    databaseUri(name, { home: environment['DROVER_HOME'] ?? '', environment, clientDirectory: join(base, 'project') })
+  const everything = (): string =>
+    readdirSync(base, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.parentPath.endsWith('/secrets'))
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+      .join('\n')
+
+  test('a password is kept apart, and stands in the URI of the job alone', async () => {
+    const added = await line('db add studies --uri postgresql://ada@db.lab:5432/optuna?sslmode=require --password-stdin', `${secret}\n`)
+    expect(added).toMatchObject({ code: 0, stderr: '' })
+    const listed = await line('db list -o json')
+    expect(JSON.parse(listed.stdout)).toEqual([
+      { name: 'studies', uri: 'postgresql://ada@db.lab:5432/optuna?sslmode=require', password: 'stored', file: userFile() },
+    ])
+    const stored = join(base, 'home/secrets/database-studies.json')
+    expect([statSync(stored).mode & 0o777, statSync(dirname(stored)).mode & 0o777]).toEqual([0o600, 0o700])
+    for (const text of [added.stdout, listed.stdout, (await line('db list')).stdout, everything()]) expect(text).not.toContain(secret)
+    const full = await uri('studies')
+    expect(full).toBe(`postgresql://ada:${encodeURIComponent(secret)}@db.lab:5432/optuna?sslmode=require`)
+    expect(decodeURIComponent(new URL(full).password)).toBe(secret)
+    await line('db remove studies')
+    expect(existsSync(stored)).toBe(false)
+    await expect(uri('studies')).rejects.toThrow('no database "studies"')
+  })
+
+  test('by parts, changed by parts', async () => {
+    await line('db add studies --type mysql --host db.lab --port 3306 --user ada')
+    expect(await uri('studies')).toBe('mysql://ada@db.lab:3306/studies')
+    await line('db edit studies --port 3307 --database optuna')
+    expect(await uri('studies')).toBe('mysql://ada@db.lab:3307/optuna')
+    await line('db edit studies --host 2001:db8::1')
+    expect(await uri('studies')).toBe('mysql://ada@[2001:db8::1]:3307/optuna')
+  })
+
+  test('a stored password does not go to another host', async () => {
+    await line('db add studies --uri postgresql://ada@db.lab/x --password-stdin', 'secret')
+    put(projectFile(), 'databases: {studies: {uri: "postgresql://ada@elsewhere/x"}}\n')
+    expect(await uri('studies')).toBe('postgresql://ada@elsewhere/x')
+    rmSync(projectFile())
+    const edited = await line('db edit studies --host elsewhere')
+    expect(edited.stderr).toContain('the stored password was for another account')
+    expect(await uri('studies')).toBe('postgresql://ada@elsewhere/x')
+  })
+
+  test('a command gives the password when it is needed', async () => {
+    await drover(['db', 'add', 'studies', '--uri', 'postgresql://ada@db.lab/x', '--password-command', 'printf "%s\\n" "a b"'])
+    expect(await uri('studies')).toBe('postgresql://ada:a%20b@db.lab/x')
+    await drover(['db', 'edit', 'studies', '--password-command', 'echo no >&2; exit 4'])
+    await expect(uri('studies')).rejects.toMatchObject({ code: 'missing_secret', message: expect.stringContaining('(exit 4)') })
+    await drover(['db', 'edit', 'studies', '--password-command', 'true'])
+    await expect(uri('studies')).rejects.toThrow('printed nothing')
+  })
+
+  test('a password in a URI moves, and is said', async () => {
+    const added = await line('db add studies --uri postgres://ada:secret@db.lab/x')
+    expect(added.stderr).toContain('--password-stdin')
+    expect(user()).toContain('postgresql://ada@db.lab/x')
+    expect(everything()).not.toContain('secret')
+    expect(await uri('studies')).toBe('postgresql://ada:secret@db.lab/x')
+  })
+
+  test.each([
+    ['db add studies', /needs --uri/],
+    ['db add studies --uri sqlite:///x', /no address of a PostgreSQL or MySQL/],
+    ['db add studies --uri postgresql://ada:se/cret@db/x', /%2F/],
+    ['db add studies --uri postgresql://db/x --port 1', /give it alone/],
+    ['db add a/b --uri postgresql://db/x', /not usable/],
+    ['db edit studies --port 1', /no database "studies"/],
+    ['db add studies --uri postgresql://db/x --password-stdin', /holds no password/],
+  ])('%s is refused', async (text, says) => {
+    const run = await line(text)
+    expect(run.code).toBe(125)
+    expect(run.stderr).toMatch(says)
+    expect(run.stderr).not.toContain('cret')
+    expect(existsSync(userFile())).toBe(false)
+  })
+
+  test('a password in the file is refused without showing it', async () => {
+    for (const entry of ['uri: "postgresql://ada:secret@db/x"', 'uri: "postgresql://db/x", password: secret']) {
+      put(userFile(), `databases: {studies: {${entry}}}\n`)
+      const run = await line('db list')
+      expect(run.stderr).toMatch(/config\.yaml:1:\d+: database "studies": the password does not belong into this file/)
+      expect(run.stderr).not.toContain('secret')
+    }
+  })
+})
