@@ -39,6 +39,8 @@ export interface TaskFlags {
   readonly priority?: string
   readonly processesPerNode?: string
   readonly cpusPerProcess?: string
+  readonly launcher?: string
+  readonly launcherOption?: readonly string[]
   readonly notifyOnStart?: string
   readonly notifyOnEnd?: string
 }
@@ -73,6 +75,8 @@ export function addTaskFlags(command: Command): Command {
     .option('--priority <n>', '-1000 to 1000; larger is earlier')
     .option('--processes-per-node <n>', 'processes per node')
     .option('--cpus-per-process <n>', 'cores per process')
+    .option('--launcher <name>', 'how processes start: single, mpirun, torchrun, distributed, optuna')
+    .option('--launcher-option <name=value>', 'an option of the launcher, such as max_restarts=2 (repeatable)', repeated)
     .option('--notify-on-start <command>', 'command to run here when the job starts')
     .option('--notify-on-end <command>', 'command to run here when the job ends')
 }
@@ -102,6 +106,7 @@ export function overridesOf(flags: TaskFlags): TaskOverrides {
     maxParallel,
     retries,
   } = same
+  const { launcher, launcherOption: launcherOptions } = same
   const { retryWhen, backoff, timeout, grace, after, collect, priority, processesPerNode, cpusPerProcess, notifyOnStart, notifyOnEnd } =
     same
   const all = {
@@ -132,6 +137,8 @@ export function overridesOf(flags: TaskFlags): TaskOverrides {
     priority,
     processesPerNode,
     cpusPerProcess,
+    launcher,
+    launcherOptions,
     notifyOnStart,
     notifyOnEnd,
   }

@@ -6,6 +6,7 @@ import { readFileMounts } from './file-mounts.ts'
 import { FOREIGN_SHAPES } from './foreign-shapes.ts'
 import { interpolateTask } from './interpolation.ts'
 import { get, type Located, type LocatedMap, nodeText, refusal, toPlain } from './located.ts'
+import { launcherShapeOf, readLauncher } from './launcher.ts'
 import { readResources } from './resources.ts'
 import { checkShape } from './shape.ts'
 import { FAILURE_KINDS } from './states.ts'
@@ -45,6 +46,8 @@ export function buildTask(document: LocatedMap, context: TaskContext, command?: 
   const filled = interpolateTask(task, { ...environment.envs, ...environment.secrets })
   checkShape(filled, taskShape, '')
   const shown = interpolateTask(task, environment.envs)
+  const launcher = get(filled, 'launcher')
+  if (launcher) checkShape(launcher, launcherShapeOf(launcher), 'launcher')
   return { spec: readTask(filled, shown, environment, context, command), after: readAfterOf(filled), node: filled }
 }
 
@@ -78,6 +81,7 @@ function readTask(
   const processesPerNode = number('processes_per_node')
   const cpusPerProcess = number('cpus_per_process')
   const resources = get(task, 'resources')
+  const launcher = readLauncher(get(task, 'launcher'))
   return {
     ...(name === undefined ? {} : { name }),
     target: nodeText(get(task, 'target')) ?? 'local',
@@ -100,6 +104,7 @@ function readTask(
     notify: readNotify(get(task, 'notify')),
     baseDirectory: context.baseDirectory,
     foreign: readForeign(task, environment),
+    ...(launcher === undefined ? {} : { launcher }),
     written: readWritten(shown, environment, command),
   }
 }

@@ -1,4 +1,5 @@
 import type { Assignments } from './environment.ts'
+import { launcherOverride } from './launcher-override.ts'
 import {
   get,
   type Located,
@@ -51,6 +52,9 @@ export interface TaskOverrides {
   readonly collect?: readonly string[]
   readonly processesPerNode?: string | number
   readonly cpusPerProcess?: string | number
+  readonly launcher?: string
+  /** `NAME=VALUE` each, of the launcher of the flag or the file. */
+  readonly launcherOptions?: readonly string[]
   readonly notifyOnStart?: string
   readonly notifyOnEnd?: string
 }
@@ -102,6 +106,7 @@ export function applyOverrides(task: LocatedMap, overrides: TaskOverrides): Loca
       ),
     )
   }
+  put('launcher', launcherOverride(get(result, 'launcher'), overrides))
   put('array', arrayOverride(result, overrides))
   put('retries', retriesOverride(result, overrides))
 

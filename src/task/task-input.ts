@@ -1,4 +1,5 @@
 import type { Duration } from './durations.ts'
+import type { LauncherKind } from './launcher.ts'
 import type { Size } from './sizes.ts'
 import type { FailureKind } from './states.ts'
 
@@ -152,6 +153,44 @@ export type WorkdirPartInput = OneForm<'url' | 'git' | 'directory' | 'patterns'>
 /** A directory of this machine, or exactly one of the forms. */
 export type WorkdirInput = string | OneForm<WorkdirForm>
 
+type LauncherOptions<Kind extends LauncherKind, Keys> = { readonly kind: Kind } & { readonly [Key in keyof Keys]?: Keys[Key] }
+type Streams = 0 | 1 | 2 | 3 | `${number}:${number}`
+/** A launcher by name, or with its options. */
+export type LauncherInput =
+  | LauncherKind
+  | LauncherOptions<'single', Record<never, never>>
+  | LauncherOptions<'mpirun', { program: string; args: readonly string[] }>
+  | LauncherOptions<
+      'torchrun',
+      {
+        max_restarts: number
+        module: boolean
+        no_python: boolean
+        python: string
+        port: number
+        rdzv_conf: Readonly<Record<string, string | number | boolean>>
+        monitor_interval: number
+        log_dir: string
+        redirects: Streams
+        tee: Streams
+        debug: boolean
+      }
+    >
+  | LauncherOptions<'distributed', { spawn: boolean; port: number; debug: boolean }>
+  | LauncherOptions<
+      'optuna',
+      {
+        storage: string
+        database: string
+        study: string
+        direction: 'minimize' | 'maximize'
+        directions: readonly ('minimize' | 'maximize')[]
+        dashboard: boolean | number
+        python: string
+        port: number
+      }
+    >
+
 interface TaskKeys {
   /** Letters and digits, joined by `.`, `_` or `-`. */
   readonly name?: string
@@ -177,6 +216,7 @@ interface TaskKeys {
   readonly collect?: string | readonly string[]
   readonly processes_per_node?: number
   readonly cpus_per_process?: number
+  readonly launcher?: LauncherInput
   readonly notify?: { readonly on_start?: string; readonly on_end?: string }
   readonly service?: Readonly<Record<string, unknown>>
   readonly volumes?: Readonly<Record<string, unknown>>

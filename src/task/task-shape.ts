@@ -1,6 +1,7 @@
 import { DURATION_FORMS, parseDuration } from './durations.ts'
 import { FOREIGN_SHAPES, fileMountsShape } from './foreign-shapes.ts'
 import { ENVIRONMENT_NAME_FORMS, isEnvironmentName, isName, NAME_FORMS } from './names.ts'
+import { launcherShape } from './launcher.ts'
 import { resourcesShape } from './resource-shapes.ts'
 import { dict, either, list, parsed, record, type Shape, text, whole } from './shape.ts'
 import { FAILURE_KINDS } from './states.ts'
@@ -93,6 +94,7 @@ const DROVER_SHAPES: Readonly<Record<string, Shape>> = {
   cpus_per_process: whole(1, 100_000),
   notify: record({ on_start: line, on_end: line }),
 }
+  launcher: launcherShape,
 
 /** A whole task: SkyPilot's keys and Drover's. */
 export const taskShape: Shape = record({
