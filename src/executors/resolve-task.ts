@@ -1,9 +1,12 @@
 import { compilePrologue, prependPrologue } from '../driver/prologue.ts'
 import { InputError } from '../errors.ts'
+import { compileMountScript, copiedUri } from '../packaging/mount-script.ts'
 import type { Target } from '../targets/target.ts'
+import { containerImageOf } from '../task/container.ts'
 import type { ResourceCandidate, TaskSpec } from '../task/task-spec.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { ResolvedTask, SiteFacts } from './executor.ts'
+import { containerOf, prepareContainer } from './prepare-container.ts'
 import { prepareRun } from './prepare-run.ts'
 
 /** What resolving a task needs to know beside the task. */
@@ -22,10 +25,15 @@ export interface ResolveContext {
 }
 
 /** Keys of a task as `refusedKeys` names them: top level, `resources.x`, and the forms of file mounts. */
-function usedKeys(spec: TaskSpec, candidate: ResourceCandidate): readonly string[] {
-  const mounts = spec.fileMounts.flatMap((mount) => (mount.source.kind === 'local' ? [] : [`file_mounts.${mount.source.kind}`]))
+function usedKeys(spec: TaskSpec, candidate: ResourceCandidate, { containers }: Capabilities): readonly string[] {
+  const mounts = spec.fileMounts.flatMap((mount) =>
+    copiedUri(mount) !== undefined ? ['file_mounts.uri'] : mount.source.kind === 'storage' ? ['file_mounts.storage'] : [],
+  )
   const inactive = (key: string, value: unknown): boolean =>
-    value === undefined || value === null || (key === 'use_spot' && value === false)
+    value === undefined ||
+    value === null ||
+    (key === 'use_spot' && value === false) ||
+    (key === 'image_id' && containers && containerImageOf(value) !== undefined)
   const resources = Object.entries(candidate.raw).flatMap(([key, value]) => (inactive(key, value) ? [] : [`resources.${key}`]))
   return [...Object.keys(spec.foreign), ...resources, ...mounts]
 }
@@ -97,9 +105,13 @@ function resolveResources(
 ): { readonly candidate: ResourceCandidate; readonly perNode: ResolvedTask['perNode'] } {
   let refusal: InputError | undefined
   for (const candidate of spec.resources.candidates) {
-    const refused = usedKeys(spec, candidate).find((key) => context.capabilities.refusedKeys[key] !== undefined)
+    const refused = usedKeys(spec, candidate, context.capabilities).find((key) => context.capabilities.refusedKeys[key] !== undefined)
     if (refused !== undefined) {
       refusal ??= refuse(spec, context, refused, context.capabilities.refusedKeys[refused] ?? '')
+      continue
+    }
+    if (!context.capabilities.containers && containerOf(spec, candidate) !== undefined) {
+      refusal ??= refuse(spec, context, spec.container === undefined ? 'resources.image_id' : 'container', 'it runs no containers')
       continue
     }
     const fit = fitCandidate(spec, candidate, context)
@@ -144,11 +156,15 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
   const { candidate, perNode } = resolveResources(spec, context)
   const width = spec.array ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? elementsAtOnce(perNode, site))) : 1
   const processesPerNode = spec.processesPerNode ?? Math.max(1, perNode.gpus)
-  const run = prepareRun(spec, { cpus: perNode.cpus, gpus: perNode.gpus, processesPerNode })
+  const launched = prepareRun(spec, { cpus: perNode.cpus, gpus: perNode.gpus, processesPerNode })
+  const { setup: contained, run } = prepareContainer(spec, candidate, launched, perNode.gpus)
   const prologue = context.definition?.prologue
   const parameters = spec.array?.elements.kind === 'matrix' ? spec.array.elements.parameters.map(({ name }) => name) : []
   const kept = [...Object.keys(spec.envs), ...Object.keys(spec.secrets), ...parameters]
   const before = prologue === undefined ? undefined : compilePrologue({ text: prologue, target: context.target, kept })
+  const brought = compileMountScript(spec.fileMounts, spec.secrets)
+  // What is brought from elsewhere comes to the node itself, before anything runs in a container.
+  const setup = brought === undefined ? contained : prependPrologue(brought, contained ?? '')
   return {
     name: spec.name ?? 'task',
     target: context.target,
@@ -158,7 +174,7 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
     priority: candidate.priority ?? 0,
     envs: spec.envs,
     secretNames: Object.keys(spec.secrets),
-    ...(spec.setup === undefined ? {} : { setup: before === undefined ? spec.setup : prependPrologue(before, spec.setup) }),
+    ...(setup === undefined ? {} : { setup: before === undefined ? setup : prependPrologue(before, setup) }),
     run: before === undefined ? run : { ...run, before },
     ...(context.code === undefined ? {} : { code: context.code }),
     mounts: spec.fileMounts.flatMap((mount) =>

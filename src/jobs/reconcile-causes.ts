@@ -1,6 +1,7 @@
-import type { ExitRecord } from '../driver/protocol.ts'
+import type { ExitRecord, JobEventLine } from '../driver/protocol.ts'
 import type { NativeObservation } from '../executors/executor.ts'
 import { type Cause, FAILURE_KINDS, type FailureKind } from '../task/states.ts'
+import { containerTrouble } from './container-trouble.ts'
 import { type Evidence, firstEventSecond, lostRanks, sawOutOfMemory } from './evidence.ts'
 import { signalOfCode } from './exit-code.ts'
 
@@ -43,7 +44,7 @@ export function firstRankFailure(evidence: Evidence): Cause | undefined {
       rank,
       at,
       order: TOLD_ORDER[told],
-      cause: () => recordCause(record.record, sawOutOfMemory(events), evidence),
+      cause: () => recordCause(record.record, events, evidence),
     })
   }
   if (failing.length === 0) return undefined
@@ -58,7 +59,8 @@ function lostRankCause(rank: number): Cause {
   }
 }
 
-function recordCause(record: ExitRecord, outOfMemory: boolean, evidence: Evidence): Cause {
+function recordCause(record: ExitRecord, events: readonly JobEventLine[], evidence: Evidence): Cause {
+  const outOfMemory = sawOutOfMemory(events)
   const { rank, code, phase } = record
   const where = evidence.ranks.length > 1 ? ` on rank ${rank}` : ''
   const base = { rank, code }
@@ -69,6 +71,8 @@ function recordCause(record: ExitRecord, outOfMemory: boolean, evidence: Evidenc
     const signal = record.signal || 15
     return { kind: 'signal', ...base, signal, message: `the job was told to stop${where} by somebody else (TERM), and ended with ${code}` }
   }
+  const trouble = containerTrouble(events, code)
+  if (trouble) return { ...base, ...(code === 137 ? { signal: 9 } : {}), kind: trouble.kind, message: `${trouble.message}${where}` }
   if (phase === 'setup') return { ...base, kind: 'setup', message: setupMessage(evidence, where, code) }
   if (code === 137 && outOfMemory) {
     return { kind: 'out_of_memory', ...base, signal: 9, message: `the script ran out of memory${where} and was killed` }
@@ -88,11 +92,18 @@ function setupMessage(evidence: Evidence, where: string, code: number): string {
 /** The failure of an array's setup, from a rank's record or from the driver's own; undefined: none is known. */
 export function setupFailure(evidence: Evidence): Cause | undefined {
   const failure = firstRankFailure(evidence)
-  if (failure?.kind === 'setup') return failure
+  // An image that cannot be had fails the setup as well.
+  if (failure && phaseOf(evidence, failure) === 'setup') return failure
   if (evidence.job.kind !== 'record') return undefined
   const { phase, code, told } = evidence.job.record
   if (phase !== 'setup' || code === 0 || told !== '0') return undefined
   return { kind: 'setup', code, message: `setup failed with ${code}` }
+}
+
+/** Phase in which the rank that a cause names ended; undefined without its record. */
+function phaseOf(evidence: Evidence, cause: Cause): ExitRecord['phase'] | undefined {
+  const record = evidence.ranks.find(({ rank }) => rank === cause.rank)?.record
+  return record?.kind === 'record' && record.record.told === '0' ? record.record.phase : undefined
 }
 
 /** The cause an end word of the target stands for; `known` is the first failure the records show, if any. */

@@ -1,5 +1,6 @@
 import type { ElementRow } from '../store/store.ts'
-import type { Cause, State } from '../task/states.ts'
+import type { Cause, FailureKind, State } from '../task/states.ts'
+import { type ContainerTrouble, containerTrouble } from './container-trouble.ts'
 import type { ElementEvidence, Evidence } from './evidence.ts'
 import { signalOfCode } from './exit-code.ts'
 
@@ -13,7 +14,8 @@ export function elementState(element: ElementEvidence, evidence: Evidence): Stat
   return told === 'term' && ours ? 'cancelled' : 'failed'
 }
 
-function causeKind(element: ElementEvidence): 'exit' | 'signal' | 'timeout' {
+function causeKind(element: ElementEvidence, trouble?: ContainerTrouble): FailureKind {
+  if (trouble) return trouble.kind
   if (element.result?.told === 'timeout') return 'timeout'
   if (element.result?.told === 'term') return 'signal'
   return signalOfCode(element.result?.code ?? 0) === undefined ? 'exit' : 'signal'
@@ -25,12 +27,23 @@ function signalOf(element: ElementEvidence): number | undefined {
   return signalOfCode(element.result.code) ?? (element.result.told === 'term' ? 15 : undefined)
 }
 
+function troubleOf({ result, position }: ElementEvidence, evidence: Evidence): ContainerTrouble | undefined {
+  return result?.told === '0' ? containerTrouble(evidence.ranks[0]?.events ?? [], result.code, position) : undefined
+}
+
 /** The cause of a job whose first failed element this is. */
-export function elementCause(element: ElementEvidence, total: number, failed: number): Cause {
-  const kind = causeKind(element)
+export function elementCause(element: ElementEvidence, total: number, failed: number, evidence: Evidence): Cause {
+  const trouble = troubleOf(element, evidence)
+  const kind = causeKind(element, trouble)
   const code = element.result?.code ?? 0
   const signal = kind === 'signal' ? signalOf(element) : undefined
-  const how = { exit: `ended with ${code}`, signal: `ended by signal ${signal}`, timeout: 'reached the time limit' }[kind]
+  const how = trouble
+    ? `failed: ${trouble.message}`
+    : kind === 'timeout'
+      ? 'reached the time limit'
+      : kind === 'signal'
+        ? `ended by signal ${signal}`
+        : `ended with ${code}`
   return {
     kind,
     element: element.position,
@@ -48,7 +61,7 @@ export function elementRows(evidence: Evidence, job: { readonly state: State; re
   return evidence.elements?.map((element) => {
     const own = elementState(element, evidence)
     const state = element.result ? own : withoutResult(own, job.state)
-    const kind = rowCause(element, state, job.cause)
+    const kind = rowCause(element, state, job.cause, evidence)
     const signal = state === 'failed' ? signalOf(element) : undefined
     return {
       position: element.position,
@@ -68,11 +81,11 @@ function withoutResult(own: State, job: State): State {
   return own
 }
 
-function rowCause(element: ElementEvidence, state: State, job: Cause | undefined): Cause['kind'] | undefined {
+function rowCause(element: ElementEvidence, state: State, job: Cause | undefined, evidence: Evidence): Cause['kind'] | undefined {
   if (state === 'cancelled') return 'cancelled'
   if (state === 'lost') return 'unknown'
   if (state !== 'failed') return undefined
-  if (element.result) return causeKind(element)
+  if (element.result) return causeKind(element, troubleOf(element, evidence))
   // The job's cause may be another element's own exit; of this one it is known only that the driver ended without its result.
   return job === undefined || job.element !== undefined || job.kind === 'cancelled' || job.kind === 'unknown' ? 'driver' : job.kind
 }

@@ -85,7 +85,7 @@ function readElements(evidence: Evidence, elements: NonNullable<Evidence['elemen
   const unreadable = unreadableRank(evidence.ranks) ?? evidence.slotsUnreadable
   const states = elements.map((each) => elementState(each, evidence))
   const failed = elements.filter((_, index) => states[index] === 'failed')
-  const failure = failed.length > 0 ? elementCause(first(failed, elementTime), elements.length, failed.length) : undefined
+  const failure = failed.length > 0 ? elementCause(first(failed, elementTime), elements.length, failed.length, evidence) : undefined
   const stopped = states.includes('cancelled')
   return {
     part: 'element',

@@ -1,12 +1,13 @@
 import { type LocatedAfter, readAfter } from './after.ts'
 import { readArray } from './array.ts'
+import { readContainer } from './container.ts'
 import { parseDuration } from './durations.ts'
 import { resolveEnvironment, type TaskEnvironment } from './environment.ts'
 import { readFileMounts } from './file-mounts.ts'
 import { FOREIGN_SHAPES } from './foreign-shapes.ts'
 import { interpolateTask } from './interpolation.ts'
-import { get, type Located, type LocatedMap, nodeText, refusal, toPlain } from './located.ts'
 import { launcherShapeOf, readLauncher } from './launcher.ts'
+import { get, type Located, type LocatedMap, nodeText, refusal, toPlain } from './located.ts'
 import { readResources } from './resources.ts'
 import { checkShape } from './shape.ts'
 import { FAILURE_KINDS } from './states.ts'
@@ -45,9 +46,9 @@ export function buildTask(document: LocatedMap, context: TaskContext, command?: 
   const environment = resolveEnvironment(task, context)
   const filled = interpolateTask(task, { ...environment.envs, ...environment.secrets })
   checkShape(filled, taskShape, '')
-  const shown = interpolateTask(task, environment.envs)
   const launcher = get(filled, 'launcher')
   if (launcher) checkShape(launcher, launcherShapeOf(launcher), 'launcher')
+  const shown = interpolateTask(task, environment.envs)
   return { spec: readTask(filled, shown, environment, context, command), after: readAfterOf(filled), node: filled }
 }
 
@@ -80,8 +81,9 @@ function readTask(
   const timeoutMs = duration('timeout')
   const processesPerNode = number('processes_per_node')
   const cpusPerProcess = number('cpus_per_process')
-  const resources = get(task, 'resources')
   const launcher = readLauncher(get(task, 'launcher'))
+  const resources = get(task, 'resources')
+  const container = readContainer(task)
   return {
     ...(name === undefined ? {} : { name }),
     target: nodeText(get(task, 'target')) ?? 'local',
@@ -93,6 +95,7 @@ function readTask(
     fileMounts: mounts?.kind === 'map' ? readFileMounts(mounts, workdir !== undefined, context) : [],
     ...(setup === undefined ? {} : { setup }),
     run: command?.run ?? readRun(task),
+    ...(container === undefined ? {} : { container }),
     ...(arrayNode === undefined ? {} : { array: readArray(arrayNode, context) }),
     retries: readRetries(get(task, 'retries')),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -101,10 +104,10 @@ function readTask(
     collect: readTexts(get(task, 'collect')),
     ...(processesPerNode === undefined ? {} : { processesPerNode }),
     ...(cpusPerProcess === undefined ? {} : { cpusPerProcess }),
+    ...(launcher === undefined ? {} : { launcher }),
     notify: readNotify(get(task, 'notify')),
     baseDirectory: context.baseDirectory,
     foreign: readForeign(task, environment),
-    ...(launcher === undefined ? {} : { launcher }),
     written: readWritten(shown, environment, command),
   }
 }

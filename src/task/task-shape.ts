@@ -1,7 +1,8 @@
+import { CONTAINER_SHAPES } from './container.ts'
 import { DURATION_FORMS, parseDuration } from './durations.ts'
 import { FOREIGN_SHAPES, fileMountsShape } from './foreign-shapes.ts'
-import { ENVIRONMENT_NAME_FORMS, isEnvironmentName, isName, NAME_FORMS } from './names.ts'
 import { launcherShape } from './launcher.ts'
+import { ENVIRONMENT_NAME_FORMS, isEnvironmentName, isName, NAME_FORMS } from './names.ts'
 import { resourcesShape } from './resource-shapes.ts'
 import { dict, either, list, parsed, record, type Shape, text, whole } from './shape.ts'
 import { FAILURE_KINDS } from './states.ts'
@@ -73,6 +74,7 @@ const secretly = (allowed: string, ...of: Shape[]): Shape => ({ is: 'either', of
 /** Keys of Drover's own. */
 const DROVER_SHAPES: Readonly<Record<string, Shape>> = {
   target: name,
+  ...CONTAINER_SHAPES,
   array: arrayShape,
   retries: either(
     'a number of retries, or a mapping with max, when, backoff',
@@ -92,9 +94,9 @@ const DROVER_SHAPES: Readonly<Record<string, Shape>> = {
   collect: either('a glob, or a list of globs', line, list(line)),
   processes_per_node: whole(1, 100_000),
   cpus_per_process: whole(1, 100_000),
+  launcher: launcherShape,
   notify: record({ on_start: line, on_end: line }),
 }
-  launcher: launcherShape,
 
 /** A whole task: SkyPilot's keys and Drover's. */
 export const taskShape: Shape = record({

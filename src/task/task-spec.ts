@@ -2,6 +2,7 @@
  * What the user wrote, checked: the result of `parseTaskFile` and of the TypeScript builder. A superset of SkyPilot's
  * task YAML (docs/source/reference/yaml-spec.rst and sky/utils/schemas.py, mid 2026). Types only.
  */
+import type { ContainerSpec } from './container.ts'
 import type { LauncherSpec } from './launcher.ts'
 
 /** What to run: a shell script, or one command with its arguments (`drover run -- echo hi`), never re-split. */
@@ -154,6 +155,8 @@ export interface NotifySpec {
 }
 
 export interface TaskSpec {
+  /** The container that setup and run happen in; `image` is empty where only `resources.image_id` names it. Undefined: none asked by these keys. */
+  readonly container?: ContainerSpec
   readonly name?: string
   /** Default `local`. */
   readonly target: string
@@ -179,11 +182,11 @@ export interface TaskSpec {
   /** Explicit, else GPUs per node, else 1. */
   readonly processesPerNode?: number
   readonly cpusPerProcess?: number
+  /** How processes start; absent: the command once per node. */
+  readonly launcher?: LauncherSpec
   readonly notify: NotifySpec
   /** Directory that relative paths of the file were resolved against (absolute). */
   readonly baseDirectory: string
-  /** How processes start; absent: the command once per node. */
-  readonly launcher?: LauncherSpec
   /** Keys that need a target of another kind (`service`, `pool`, `volumes`, `config`, …), as written. */
   readonly foreign: Readonly<Record<string, unknown>>
   /** Every top-level key the user wrote, with its value after YAML 1.1 and interpolation, secrets left out; for `plan`. */

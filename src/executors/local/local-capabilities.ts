@@ -12,7 +12,7 @@ export const localCapabilities: Capabilities = {
   timeLimit: 'runner',
   capacity: 'slots',
   strongFiles: true,
-  containers: false,
+  containers: true,
   gpus: true,
   refusedKeys: {
     'resources.use_spot': cloudOnly,
@@ -26,7 +26,7 @@ export const localCapabilities: Capabilities = {
     'resources.network_tier': 'the network of this machine has no selectable tier',
     'resources.local_disk': 'the disks of this machine cannot be chosen',
     'resources.ephemeral_storage': 'the disks of this machine cannot be chosen',
-    'resources.image_id': 'a job on this machine runs in the system as it is, not in an image',
+    'resources.image_id': 'it is no container image: here only docker:IMAGE can be run',
     'resources.volumes': 'volumes are attached by a cloud or Kubernetes target',
     'resources.priority_class': 'priority classes belong to Kubernetes; use resources.priority',
     volumes: 'volumes are attached by a cloud or Kubernetes target',
@@ -36,7 +36,6 @@ export const localCapabilities: Capabilities = {
     inputs: 'data transfer between clouds needs a cloud target',
     outputs: 'data transfer between clouds needs a cloud target',
     managed_secrets: 'managed secrets live on a SkyPilot API server; give the value with --secret',
-    'file_mounts.uri': 'buckets are mounted by a cloud target',
-    'file_mounts.storage': 'buckets are mounted by a cloud target',
+    'file_mounts.storage': 'buckets are mounted by a cloud target; to copy one, give its uri as source and mode: COPY',
   },
 }
