@@ -1,91 +1,28 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { attemptPaths, type JobEventLine } from '../../driver/protocol.ts'
-import { parseIdentity } from '../../driver/protocol-reader.ts'
+import { attemptPaths } from '../../driver/protocol.ts'
 import { quoteShell } from '../../driver/quote.ts'
 import { DroverError } from '../../errors.ts'
 import { probeScript } from '../../targets/probe-script.ts'
 import { parseProbe } from '../../targets/site-facts.ts'
 import { createLocalTransport } from '../../transports/local-transport.ts'
 import { createSpawner, smallEnvironment } from '../../transports/spawner.ts'
-import type { ProcessIdentity, Transport } from '../../transports/transport.ts'
 import { AttemptFiles } from '../attempt-files.ts'
-import type { Executor, Io, NativeObservation, NativeRef, Plan, PollResult, SiteFacts } from '../executor.ts'
+import { allOf, endPlace, identityOf, readProcesses, startDriver } from '../driver-process.ts'
+import type { Executor, Io, NativeObservation, NativeRef, PollResult, SiteFacts } from '../executor.ts'
 import type { ExecutorKind } from '../registry.ts'
 import { localCapabilities } from './local-capabilities.ts'
 import { compileLocal, type LocalRefs } from './local-compiler.ts'
 import { capSite, localOptionNames, parseLocalOptions, refuseLocalOption } from './local-options.ts'
 
-/** How long a started driver may take to write down who it is. */
-const CLAIM_LIMIT_MS = 20_000
-
-const smallFile = 4096
-
-async function readText(transport: Transport, paths: readonly string[]): Promise<readonly string[]> {
-  const pieces = await transport.read(paths.map((path) => ({ path, offset: 0, maxBytes: smallFile })))
-  return pieces.map((piece) => Buffer.from(piece.bytes).toString('utf8'))
-}
-
-async function submitLocal(plan: Plan<LocalRefs>, io: Io): Promise<string> {
-  const [place] = plan.places
-  if (place === undefined) throw new DroverError('internal', `the plan of ${plan.jobId} has no place`, { level: 'internal' })
-  const at = (path: string): string => `${place.attemptDir}/${path}`
-  const known = async (): Promise<string | undefined> => {
-    const [text] = await readText(io.transport, [at(attemptPaths.nativeId)])
-    return text !== undefined && parseIdentity(text) !== undefined ? text.trim() : undefined
-  }
-  const before = await known()
-  if (before !== undefined) return before
-  // However often a driver is started for this attempt, its claim lets one instance run.
-  await io.transport.spawn([{ argv: place.command, logPath: at(attemptPaths.driverLog), cwd: place.attemptDir }])
-  const deadline = io.now() + CLAIM_LIMIT_MS
-  for (let waitMs = 2; io.now() < deadline; waitMs = Math.min(waitMs * 1.5, 250)) {
-    await sleep(waitMs, undefined, { signal: io.signal })
-    const id = await known()
-    if (id !== undefined) return id
-  }
-  const [log] = await readText(io.transport, [at(attemptPaths.driverLog)])
-  throw new DroverError('transport_failed', `the driver of ${plan.jobId} was started but did not claim its attempt`, {
-    level: 'transport',
-    transient: true,
-    outputTail: (log ?? '').slice(-500),
-  })
-}
-
-/** The process that an event line names. */
-function identityOf({ detail }: JobEventLine): ProcessIdentity | undefined {
-  const { pid, start, boot } = detail
-  return pid === undefined || start === undefined || boot === undefined ? undefined : { pid: Number(pid), startTime: start, bootId: boot }
-}
-
-interface Processes {
-  readonly driver: readonly ProcessIdentity[]
-  readonly runners: readonly ProcessIdentity[]
-  /** Scripts and slots: leaders of their own groups. */
-  readonly groups: readonly ProcessIdentity[]
-}
-
-/** Every process that the attempt's own events name. */
-async function processesOf(ref: NativeRef, transport: Transport): Promise<Processes> {
-  const files = new AttemptFiles(ref.places.map((place) => ({ ...place, slots: 0 })))
-  await files.read(transport)
-  const named = (who: number | 'job', word: string): ProcessIdentity[] =>
-    files.events(who).flatMap((event) => {
-      const identity = event.word === word ? identityOf(event) : undefined
-      return identity === undefined ? [] : [identity]
-    })
-  const ranks = ref.places.flatMap((place) => place.ranks)
-  const native = parseIdentity(`${ref.nativeId}\n`)
-  return {
-    driver: native === undefined ? named('job', 'driver') : [native],
-    runners: ranks.flatMap((rank) => named(rank, 'runner')),
-    groups: [...ranks.flatMap((rank) => named(rank, 'script')), ...named('job', 'slot')],
-  }
+/** The one place of a local job. */
+function placeOf<Place>({ places, jobId }: { readonly places: readonly Place[]; readonly jobId: string }): Place {
+  const [place] = places
+  if (place !== undefined) return place
+  throw new DroverError('internal', `job ${jobId} has no place`, { level: 'internal' })
 }
 
 /** RUNNING while anything of the attempt lives; `missing` when all that its events name is provably gone. */
 async function pollLocal(refs: readonly NativeRef[], io: Io): Promise<PollResult> {
-  const processes = await Promise.all(refs.map((ref) => processesOf(ref, io.transport)))
-  const all = processes.map(({ driver, runners, groups }) => [...driver, ...runners, ...groups])
+  const all = await Promise.all(refs.map(async (ref) => allOf(await readProcesses(placeOf(ref), io.transport))))
   const alive = await io.transport.alive(all.flat())
   const answers = new Map<string, NativeObservation>()
   let next = 0
@@ -100,21 +37,13 @@ async function pollLocal(refs: readonly NativeRef[], io: Io): Promise<PollResult
   return answers
 }
 
-/** TERM to the driver, which forwards it; where the driver is gone, to what is left of it. */
 async function cancelLocal(refs: readonly NativeRef[], io: Io): Promise<void> {
-  for (const ref of refs) {
-    const { driver, runners, groups } = await processesOf(ref, io.transport)
-    const lives = async (processes: readonly ProcessIdentity[]): Promise<boolean> => (await io.transport.alive(processes)).some(Boolean)
-    if (driver.length > 0 && (await lives(driver))) await io.transport.kill(driver, 'TERM', false)
-    else if (runners.length > 0 && (await lives(runners))) await io.transport.kill(runners, 'TERM', false)
-    else if (groups.length > 0) await io.transport.kill(groups, 'TERM', true)
-  }
+  for (const ref of refs) await endPlace(placeOf(ref), io.transport)
 }
 
 /** Marks the elements, then tells each slot that runs one of them now to end it. */
 async function cancelLocalElements(ref: NativeRef, positions: readonly number[], io: Io): Promise<void> {
-  const [place] = ref.places
-  if (place === undefined) return
+  const place = placeOf(ref)
   const mark = `${place.attemptDir}/${attemptPaths.cancelElements}`
   const [known] = await io.transport.read([{ path: mark, offset: 0, maxBytes: 1024 * 1024 }])
   const before = known === undefined ? '' : Buffer.from(known.bytes).toString('utf8')
@@ -151,7 +80,7 @@ export const localExecutor: Executor<LocalRefs> = {
   kind: 'local',
   capabilities: localCapabilities,
   plan: compileLocal,
-  submit: submitLocal,
+  submit: (plan, io) => startDriver(placeOf(plan), plan.jobId, io.transport, io),
   poll: pollLocal,
   list: listLocal,
   cancel: cancelLocal,

@@ -1,0 +1,112 @@
+import { InputError } from '../../errors.ts'
+import { factsOf, type NodeFacts } from '../../targets/site-facts.ts'
+import { compilePlace, dealDevices } from '../compile-place.ts'
+import type { NodeShare, Plan, PlanFor, PlanPlace, ResolvedTask, SiteFacts } from '../executor.ts'
+import { keyOutcomes } from '../key-outcomes.ts'
+
+/** The ssh executor's own part of a plan. */
+export interface SshRefs {
+  /** Nodes in order of rank, each with its devices. */
+  readonly nodes: readonly { readonly node: string; readonly gpus: readonly number[] }[]
+}
+
+/** Deals positions out to places of these widths: the first elements go to the first places, in turn by their slots. */
+export function dealPositions(positions: readonly number[], widths: readonly number[]): readonly (readonly number[])[] {
+  const turns = widths.flatMap((width, place) => Array.from({ length: width }, () => place))
+  const dealt: number[][] = widths.map(() => [])
+  for (const [index, position] of positions.entries()) dealt[turns[index % turns.length] ?? 0]?.push(position)
+  return dealt
+}
+
+/** Shares as a job of this size would get on an empty target: for a plan that is only shown. */
+function exampleShares(task: ResolvedTask, nodes: readonly NodeFacts[], positions: readonly number[]): readonly NodeShare[] {
+  const { gpus } = task.perNode
+  const share = (facts: NodeFacts, width: number): NodeShare => ({
+    node: facts.node,
+    gpus: facts.gpus.slice(0, gpus * width).map(({ index }) => index),
+    width,
+  })
+  if (!task.array) return nodes.slice(0, task.numNodes).map((facts) => share(facts, 1))
+  const width = Math.max(1, Math.min(task.array.width, positions.length))
+  return nodes.slice(0, width).map((facts, index) => share(facts, Math.ceil((width - index) / nodes.length)))
+}
+
+/**
+ * Compiles a task for machines reached by SSH: a place on each node, with a driver for its rank; for an array a driver for its
+ * part of the elements.
+ *
+ * @throws InputError `unsupported` where the target has too few nodes
+ */
+export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<SshRefs> {
+  const all = site.nodes ?? []
+  if (!task.array && task.numNodes > all.length)
+    throw new InputError(
+      'unsupported',
+      `task ${task.name}: it asks for ${task.numNodes} nodes, and target "${task.target}" has ${all.length}`,
+      {
+        hint: 'Lower num_nodes, or add nodes to the target.',
+      },
+    )
+  const positions = task.array ? (task.array.positions ?? Array.from({ length: task.array.size }, (_, position) => position)) : []
+  const shares = as.shares ?? exampleShares(task, all, positions)
+  const dealt = dealPositions(
+    positions,
+    shares.map((share) => share.width),
+  )
+  const nodes = shares.map((share) => {
+    const facts = factsOf(site, share.node)
+    return { facts, node: share.node, ip: 'ip' in facts ? facts.ip : facts.hostname }
+  })
+  const several = shares.length > 1
+  const places = shares.map((share, rank): PlanPlace => {
+    const { facts, ip } = nodes[rank] ?? { facts: site, ip: '' }
+    const attemptDir = `${facts.root}/jobs/${as.jobId}/${as.attempt}${several ? `-${rank}` : ''}`
+    const own = dealt[rank] ?? []
+    const width = task.array ? Math.max(1, Math.min(share.width, own.length)) : 1
+    return compilePlace({
+      task,
+      facts,
+      jobId: as.jobId,
+      attempt: as.attempt,
+      kind: 'ssh',
+      node: share.node,
+      attemptDir,
+      ranks: [
+        {
+          rank,
+          node: share.node,
+          ip,
+          workDir: task.code?.kind === 'link' ? task.code.path : `${facts.root}/jobs/${as.jobId}/work/${rank}`,
+        },
+      ],
+      // An element of an array is a job of one node.
+      nodes: task.array ? [{ node: share.node, ip }] : nodes.map((each) => ({ node: each.node, ip: each.ip })),
+      devices: dealDevices(share.gpus, task.perNode.gpus, task.array ? width : 1),
+      positions: own,
+      width,
+      gate: several && !task.array && task.setup !== undefined,
+    })
+  })
+  const width = task.array ? places.reduce((sum, place) => sum + place.slots, 0) : 1
+  const demandOf = (each: number): number => each * (task.array ? width : shares.length)
+  const plan: Plan<SshRefs> = {
+    version: 1,
+    kind: 'ssh',
+    target: task.target,
+    jobId: as.jobId,
+    attempt: as.attempt,
+    places,
+    ...(task.code === undefined ? {} : { code: task.code }),
+    mounts: task.mounts,
+    secretNames: task.secretNames,
+    ranks: shares.map(({ node }, rank) => ({ rank, node })),
+    elements: positions,
+    width,
+    demand: { cpus: demandOf(task.perNode.cpus), memoryBytes: demandOf(task.perNode.memoryBytes ?? 0), gpus: demandOf(task.perNode.gpus) },
+    graceMs: task.graceMs,
+    keys: keyOutcomes(task, places[0]?.attemptDir ?? '', width, shares.map(({ node }) => node).join(', ')),
+    warnings: [],
+    refs: { nodes: shares.map(({ node, gpus }) => ({ node, gpus })) },
+  }
+  return Object.freeze(plan)
+}
