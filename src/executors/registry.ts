@@ -1,4 +1,6 @@
 import { DroverError } from '../errors.ts'
+import type { CheckLine } from '../targets/check-line.ts'
+import type { LoginStep } from '../targets/login-step.ts'
 import type { OptionRefusal, TargetKinds } from '../targets/parse-config.ts'
 import type { Target } from '../targets/target.ts'
 import type { Transport } from '../transports/transport.ts'
@@ -34,6 +36,10 @@ export interface ExecutorKind {
   /** What an option takes, when this value is none; undefined for a value that may be used. The file's place is added by who reads it. */
   readonly refuseOption?: (name: string, value: unknown) => string | OptionRefusal | undefined
   connect(target: Target, world: ConnectWorld): Promise<Connection>
+  /** Preflight of a target, node by node, without `connect`; absent: `target check` says what the probe found. */
+  check?(target: Target, world: ConnectWorld): Promise<readonly CheckLine[]>
+  /** What a person runs at the terminal so that later connections ask nothing; absent: there is nothing to log in to. */
+  loginSteps?(target: Target, environment: ConnectWorld['environment']): readonly LoginStep[]
 }
 
 const kinds: readonly ExecutorKind[] = [localKind]

@@ -1,5 +1,6 @@
 import type { Capabilities } from '../executors/capabilities.ts'
 import type { KeyOutcome, SiteFacts } from '../executors/executor.ts'
+import type { CheckLine } from '../targets/check-line.ts'
 import type { Limits } from '../targets/parse-config.ts'
 import type { Cause, State } from '../task/states.ts'
 import type { TaskFile } from '../task/task-spec.ts'
@@ -236,14 +237,7 @@ export interface TargetView {
   readonly warnings: readonly string[]
 }
 
-export interface CheckLine {
-  readonly check: string
-  readonly ok: boolean
-  /** Well, but not as somebody wrote it. */
-  readonly warning?: boolean
-  readonly detail: string
-  readonly fix: string | null
-}
+export type { CheckLine }
 
 export interface SupervisorStatus {
   readonly pid: number

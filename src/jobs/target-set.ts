@@ -2,7 +2,7 @@ import { quoteShell } from '../driver/quote.ts'
 import { DroverError, InputError, toErrorJson } from '../errors.ts'
 import type { Capabilities } from '../executors/capabilities.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
-import { executorOf, executorTargetKinds } from '../executors/registry.ts'
+import { type ConnectWorld, executorOf, executorTargetKinds } from '../executors/registry.ts'
 import type { JobRow } from '../store/store.ts'
 import { type LoadedTargets, loadTargets } from '../targets/load-targets.ts'
 import { cacheSite, readCachedSite } from '../targets/site-facts.ts'
@@ -92,14 +92,14 @@ export class TargetSet {
     return opening
   }
 
-  async #start(definition: Target, key: string): Promise<OpenTarget> {
+  #world(): ConnectWorld {
     const { context, environment } = this.#options
-    const connection = await executorOf(definition.kind).connect(definition, {
-      environment,
-      signal: context.signal,
-      now: context.now,
-      log: context.log,
-    })
+    return { environment, signal: context.signal, now: context.now, log: context.log }
+  }
+
+  async #start(definition: Target, key: string): Promise<OpenTarget> {
+    const { context } = this.#options
+    const connection = await executorOf(definition.kind).connect(definition, this.#world())
     try {
       const { capabilities } = connection.executor
       const proofGraceMs = capabilities.strongFiles ? LOCAL_PROOF_GRACE_MS : DEFAULT_PROOF_GRACE_MS
@@ -159,7 +159,7 @@ export class TargetSet {
   /** Preflight: every line says what is right, or what to do. */
   async check(name: string, client: ClientOptions = {}): Promise<readonly CheckLine[]> {
     const place = { target: name, ...client }
-    this.#named(name, client.clientDirectory)
+    const target = this.#named(name, client.clientDirectory)
     const configuration = this.#configured(client.clientDirectory).warnings.map((detail) => ({
       check: 'configuration',
       ok: true,
@@ -168,6 +168,8 @@ export class TargetSet {
       fix: null,
     }))
     try {
+      const { check } = executorOf(target.kind)
+      if (check !== undefined) return [...configuration, ...(await check(target, this.#world()))]
       const runtime = await this.open(place)
       const disk = await runtime.transport.run(`df -Pk ${quoteShell(runtime.site.root)} 2>/dev/null | tail -n 1`)
       return [...configuration, ...checkLines(runtime, disk.stdout)]

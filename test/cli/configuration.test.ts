@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { sshLoginSteps } from '../../src/executors/ssh/ssh-login.ts'
 import { refuseSshOption, sshOptionNames, sshRequiredOptions } from '../../src/executors/ssh/ssh-options.ts'
 import { databaseUri } from '../../src/targets/databases.ts'
 import { fakeDrover } from '../server/fake-drover.ts'
@@ -10,8 +11,12 @@ import { type CliRun, runFakeCli } from './fake-host.ts'
 /** The files are what is tested here, not the executor that reads them. */
 vi.mock('../../src/executors/registry.ts', async (original) => {
   const registry = await original<typeof import('../../src/executors/registry.ts')>()
-  const ssh = { optionNames: sshOptionNames, requiredOptions: sshRequiredOptions, refuseOption: refuseSshOption }
-  return { ...registry, executorTargetKinds: () => ({ ...registry.executorTargetKinds(), ssh }) }
+  const ssh = { optionNames: sshOptionNames, requiredOptions: sshRequiredOptions, refuseOption: refuseSshOption, loginSteps: sshLoginSteps }
+  return {
+    ...registry,
+    executorTargetKinds: () => ({ ...registry.executorTargetKinds(), ssh }),
+    executorOf: (kind: string) => (kind === 'ssh' ? ssh : registry.executorOf(kind)),
+  }
 })
 
 let base = ''
@@ -27,7 +32,10 @@ beforeEach(() => {
     DROVER_SITE_CONFIG: join(base, 'site.yaml'),
   }
 })
-afterEach(() => rmSync(base, { recursive: true, force: true }))
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(base, { recursive: true, force: true })
+})
 
 const userFile = () => join(base, 'config/drover/config.yaml')
 const projectFile = () => join(base, 'project/drover.yaml')
@@ -188,6 +196,90 @@ targets:
       expect((await line('target edit lab')).stderr).toMatch(/was changed while it was being edited/)
       expect(user()).toContain('# theirs')
     })
+  })
+})
+
+describe('drover target login', () => {
+  /** Stands for ssh: a file in place of its control socket; `gpu9` refuses. */
+  const SSH = `#!/bin/sh
+for a; do case $a in ControlPath=*) s=\${a#ControlPath=} ;; esac; last=$a; done
+echo "$*" >>"$HOME/asked"
+case "$*" in
+  *'-O check'*) [ -e "$s" ] ;;
+  *'-O exit'*) rm "$s" ;;
+  *-fNT*) [ "$last" != gpu9 ] && echo >"$s" ;;
+  *) exit 9 ;;
+esac`
+  const login = async (flags = ''): Promise<unknown> => {
+    const run = await line(`target login lab -o json${flags}`)
+    return [run.code, JSON.parse(run.stdout) as unknown]
+  }
+  beforeEach(async () => {
+    vi.stubEnv('TMPDIR', base)
+    put(join(base, 'bin/ssh'), SSH)
+    chmodSync(join(base, 'bin/ssh'), 0o755)
+    environment['PATH'] = `${join(base, 'bin')}:${environment['PATH']}`
+    await line('target add lab --kind ssh --node gpu1,identity_file=~/key --node gpu2 --option ssh_config=~/conf')
+  })
+
+  test('opens each node once, says when it is open, and when it has expired', async () => {
+    expect(await login(' --check')).toEqual([
+      125,
+      [
+        { node: 'gpu1', state: 'expired' },
+        { node: 'gpu2', state: 'expired' },
+      ],
+    ])
+    expect(await login()).toEqual([
+      0,
+      [
+        { node: 'gpu1', state: 'opened' },
+        { node: 'gpu2', state: 'opened' },
+      ],
+    ])
+    expect(await login()).toEqual([
+      0,
+      [
+        { node: 'gpu1', state: 'open' },
+        { node: 'gpu2', state: 'open' },
+      ],
+    ])
+    const [directory = ''] = readdirSync(base).filter((name) => name.startsWith('drover-ssh-'))
+    expect(statSync(join(base, directory)).mode & 0o777).toBe(0o700)
+    for (const socket of readdirSync(join(base, directory)).slice(0, 1)) rmSync(join(base, directory, socket))
+    expect((await line('target login lab --check')).stdout).toMatch(/is not open \(expired, cut, or never opened\)/)
+    expect(await login(' --close')).toEqual([
+      0,
+      [
+        { node: 'gpu1', state: 'closed' },
+        { node: 'gpu2', state: 'closed' },
+      ],
+    ])
+    expect(await login(' --check')).toEqual([125, expect.anything()])
+    const asked = readFileSync(join(base, 'asked'), 'utf8')
+    expect(asked).toContain(`-F ${join(base, 'conf')} -i ${join(base, 'key')}`)
+    expect(asked).toMatch(/BatchMode=no .*-fNT -- gpu2\n/)
+  })
+
+  test('a node that refuses is named; the others are open', async () => {
+    await line('target edit lab --node gpu9')
+    expect(await login()).toEqual([
+      125,
+      [
+        { node: 'gpu1', state: 'opened' },
+        { node: 'gpu2', state: 'opened' },
+        { node: 'gpu9', state: 'failed' },
+      ],
+    ])
+  })
+
+  test('where there is nothing to log in to, and where others could listen', async () => {
+    expect((await line('target login local')).stderr).toMatch(/"local" is of kind local: there is nothing to log in to/)
+    expect((await line('target login lap')).stderr).toMatch(/no target "lap"\n {2}Did you mean "lab"/)
+    await login()
+    const [directory = ''] = readdirSync(base).filter((name) => name.startsWith('drover-ssh-'))
+    chmodSync(join(base, directory), 0o777)
+    expect((await line('target login lab')).stderr).toMatch(/is open to others or not yours/)
   })
 })
 

@@ -8,6 +8,7 @@ import { repeated } from '../flag-values.ts'
 import { bytesText, spanText } from '../output/amounts.ts'
 import { compileFields, compileTable, printable } from '../output/table.ts'
 import { ownFlags, type TargetFlags, withTargetFlags } from '../target-flags.ts'
+import type { LoginFlags } from '../target-login.ts'
 
 function compileTargets(targets: readonly TargetView[]): string {
   return compileTable(
@@ -115,6 +116,11 @@ export async function targetCommand(cli: Cli, argv: readonly string[]): Promise<
       async (name: string, flags: { readonly project?: boolean }) =>
         await (await import('../target-edit.ts')).removeTargetCommand(cli, name, flags),
     )
-  for (const one of [list, show, check, add, edit, remove]) command.addCommand(one)
+  const login = createCommand(cli, 'login', 'Open connections at this terminal once, where a password or a one-time password is asked.')
+    .argument('<name>', 'name of the target')
+    .option('--check', 'only say whether they are open')
+    .option('--close', 'close them')
+    .action(async (name: string, flags: LoginFlags) => await (await import('../target-login.ts')).loginTarget(cli, name, flags))
+  for (const one of [list, show, check, add, edit, remove, login]) command.addCommand(one)
   await command.parseAsync(argv, { from: 'user' })
 }
