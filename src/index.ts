@@ -31,10 +31,12 @@ export type {
   SupervisorStatus,
   TargetView,
 } from './jobs/drover.ts'
+export { type ArchiveFormat, type PackageDirectoryOptions, packageDirectory } from './packaging/package-directory.ts'
 export { type DroverLibrary, type JobHandle, openDrover } from './server/library.ts'
 export type { OpenDroverOptions } from './server/open-drover.ts'
 export { defineTask, defineTasks } from './task/define-task.ts'
 export { localFileAccess } from './task/file-access.ts'
+export { type PackagedConfigs, packageConfigs } from './task/package-configs.ts'
 export {
   type Cause,
   END_STATES,
@@ -49,5 +51,5 @@ export {
 } from './task/states.ts'
 export type { TaskContext } from './task/task-context.ts'
 export { parseTaskFile, taskFromCommand } from './task/task-file.ts'
-export type { TaskFile, TaskSpec } from './task/task-spec.ts'
+export type { TaskFile, TaskSpec, WorkdirSpec } from './task/task-spec.ts'
 export type { CommandResult, Transport } from './transports/transport.ts'

@@ -17,6 +17,7 @@ export const COMMAND_LOADERS: Readonly<Record<CommandName, () => Promise<Command
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
   settle: async () => (await import('./commands/settle.ts')).settleCommand,
   fetch: async () => (await import('./commands/fetch.ts')).fetchCommand,
+  package: async () => (await import('./commands/package.ts')).packageCommand,
   rm: async () => (await import('./commands/rm.ts')).rmCommand,
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,
   target: async () => (await import('./commands/target.ts')).targetCommand,
