@@ -39,6 +39,7 @@ export interface TaskFlags {
   readonly priority?: string
   readonly processesPerNode?: string
   readonly cpusPerProcess?: string
+  readonly image?: string
   readonly launcher?: string
   readonly launcherOption?: readonly string[]
   readonly notifyOnStart?: string
@@ -75,6 +76,7 @@ export function addTaskFlags(command: Command): Command {
     .option('--priority <n>', '-1000 to 1000; larger is earlier')
     .option('--processes-per-node <n>', 'processes per node')
     .option('--cpus-per-process <n>', 'cores per process')
+    .option('--image <image>', 'container image to run in, such as python:3.12')
     .option('--launcher <name>', 'how processes start: single, mpirun, torchrun, distributed, optuna')
     .option('--launcher-option <name=value>', 'an option of the launcher, such as max_restarts=2 (repeatable)', repeated)
     .option('--notify-on-start <command>', 'command to run here when the job starts')
@@ -106,7 +108,7 @@ export function overridesOf(flags: TaskFlags): TaskOverrides {
     maxParallel,
     retries,
   } = same
-  const { launcher, launcherOption: launcherOptions } = same
+  const { image, launcher, launcherOption: launcherOptions } = same
   const { retryWhen, backoff, timeout, grace, after, collect, priority, processesPerNode, cpusPerProcess, notifyOnStart, notifyOnEnd } =
     same
   const all = {
@@ -137,6 +139,7 @@ export function overridesOf(flags: TaskFlags): TaskOverrides {
     priority,
     processesPerNode,
     cpusPerProcess,
+    image,
     launcher,
     launcherOptions,
     notifyOnStart,

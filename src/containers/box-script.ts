@@ -16,6 +16,7 @@ _d_choose() {
     fi
     if _d_call version >"$_d_box_dir/said" 2>&1; then
       printf '%s\\n' "$_d_runtime" >"$_d_box_dir/runtime"
+      [ -z "$_d_trouble" ] || echo "drover: $_d_runtime is used, for docker does not answer\${_d_trouble#; docker}" >&2
       return
     fi
     _d_last_line "$_d_box_dir/said"
@@ -67,7 +68,7 @@ _d_pull() {
   [ "$_d_status" != 0 ] || return 0
   _d_last_line "$_d_box_dir/said"
   _d_explain "$_d_line"
-  _d_fail image "cannot pull the image $_d_image: $_d_line$_d_why"
+  _d_fail image "cannot pull the image $_d_image: $_d_line$_d_why$_d_trouble"
 }
 
 # Sets _d_spec for --mount: SOURCE TARGET [,readonly]. False for a target that there is already.

@@ -19,6 +19,7 @@ _d_fail() {
 _d_last_line() { _d_line=$(sed -e "/^See '/d" -e "/^Run '/d" -e '/^[[:space:]]*$/d' "$1" 2>/dev/null | tail -n 1); }
 _d_explain() {
   case $1 in
+    *exec:*'permission denied'*) _d_why='its user may not run /bin/sh in this image; set container.user' ;;
     *'permission denied while trying to connect'* | *'Got permission denied'* | *'connect: permission denied'*)
       _d_why="no permission on the socket of $_d_runtime; add $(id -un) to its group (sudo usermod -aG docker $(id -un)), or use rootless docker or podman" ;;
     *'Cannot connect to the Docker daemon'* | *'ailed to connect to the docker API'* | *'docker daemon is not running'* | *'dial unix'* | *'unable to connect to Podman'*)

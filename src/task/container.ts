@@ -1,4 +1,4 @@
-import { get, type Located, type LocatedMap, nodeText, refusal } from './located.ts'
+import { get, type Located, type LocatedMap, nodeText, refusal, set, textNode, without } from './located.ts'
 import { either, flag, list, parsed, record, type Shape, text, word } from './shape.ts'
 import { parseSize, SIZE_FORMS } from './sizes.ts'
 
@@ -167,6 +167,16 @@ export function readContainer(task: LocatedMap): ContainerSpec | undefined {
     options: readTexts(keys ? get(keys, 'options') : undefined),
     globalOptions: readTexts(keys ? get(keys, 'global_options') : undefined),
   }
+}
+
+/** Puts the image of a flag over that of a file, also over `resources.image_id`; what else its `container` says stays. */
+export function imageOverride(task: LocatedMap, name: string): LocatedMap {
+  const node = textNode(name, { flag: '--image' })
+  const resources = get(task, 'resources')
+  const free = resources?.kind === 'map' ? set(task, 'resources', without(resources, ['image_id'])) : task
+  const container = get(free, 'container')
+  if (container?.kind === 'map') return set(without(free, ['image']), 'container', set(container, 'image', node))
+  return set(without(free, ['container']), 'image', node)
 }
 
 function readTexts(node: Located | undefined): readonly string[] {

@@ -1,3 +1,4 @@
+import { imageOverride } from './container.ts'
 import type { Assignments } from './environment.ts'
 import { launcherOverride } from './launcher-override.ts'
 import {
@@ -52,6 +53,8 @@ export interface TaskOverrides {
   readonly collect?: readonly string[]
   readonly processesPerNode?: string | number
   readonly cpusPerProcess?: string | number
+  /** Image of the container; the rest of the file's `container` stays. */
+  readonly image?: string
   readonly launcher?: string
   /** `NAME=VALUE` each, of the launcher of the flag or the file. */
   readonly launcherOptions?: readonly string[]
@@ -106,6 +109,7 @@ export function applyOverrides(task: LocatedMap, overrides: TaskOverrides): Loca
       ),
     )
   }
+  if (overrides.image !== undefined) result = imageOverride(result, overrides.image)
   put('launcher', launcherOverride(get(result, 'launcher'), overrides))
   put('array', arrayOverride(result, overrides))
   put('retries', retriesOverride(result, overrides))

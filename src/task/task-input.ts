@@ -1,3 +1,4 @@
+import type { ContainerRuntime } from './container.ts'
 import type { Duration } from './durations.ts'
 import type { LauncherKind } from './launcher.ts'
 import type { Size } from './sizes.ts'
@@ -155,6 +156,22 @@ export type WorkdirInput = string | OneForm<WorkdirForm>
 
 type LauncherOptions<Kind extends LauncherKind, Keys> = { readonly kind: Kind } & { readonly [Key in keyof Keys]?: Keys[Key] }
 type Streams = 0 | 1 | 2 | 3 | `${number}:${number}`
+/** An image, or an image with how its container is made; see docs/containers.md. */
+export type ContainerInput =
+  | string
+  | {
+      readonly image?: string
+      readonly runtime?: ContainerRuntime
+      readonly mounts?: readonly (string | { readonly source: string; readonly target?: string; readonly read_only?: boolean })[]
+      readonly user?: string
+      readonly shm_size?: Size
+      readonly network?: string
+      readonly gpus?: 'job' | 'all' | 'none'
+      readonly pull?: 'missing' | 'always' | 'never'
+      readonly options?: readonly string[]
+      readonly global_options?: readonly string[]
+    }
+
 /** A launcher by name, or with its options. */
 export type LauncherInput =
   | LauncherKind
@@ -216,6 +233,9 @@ interface TaskKeys {
   readonly collect?: string | readonly string[]
   readonly processes_per_node?: number
   readonly cpus_per_process?: number
+  /** A container image; short for `container: {image}`. */
+  readonly image?: string
+  readonly container?: ContainerInput
   readonly launcher?: LauncherInput
   readonly notify?: { readonly on_start?: string; readonly on_end?: string }
   readonly service?: Readonly<Record<string, unknown>>

@@ -24,7 +24,7 @@ case $cmd in
     fi
     poll 300 d version || { tail -n 5 $DIR/log/dockerd.log >&2; die "dockerd did not start"; }
     if ! d image inspect busybox:latest >/dev/null 2>&1; then
-      r=$(mktemp -d); mkdir -p $r/{bin,etc,tmp,root,proc,sys,dev}; chmod 1777 $r/tmp
+      r=$(mktemp -d); mkdir -p $r/{bin,etc,tmp,root,proc,sys,dev}; chmod 755 $r; chmod 1777 $r/tmp
       # A dynamic busybox (Debian's "busybox", which takes the place of busybox-static) needs its loader and libraries.
       for f in $(ldd /bin/busybox 2>/dev/null | grep -o '/[^ ]*'); do mkdir -p "$r${f%/*}" && cp -L "$f" "$r$f"; done
       cp /bin/busybox $r/bin/ && for a in $(/bin/busybox --list); do [ $a = busybox ] || ln -s busybox $r/bin/$a; done
