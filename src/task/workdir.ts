@@ -78,7 +78,7 @@ export function readWorkdir(node: Located, context: TaskContext): WorkdirSpec | 
 
 /** The one form that a mapping has. */
 function formOf(node: LocatedMap, forms: readonly string[], path: string): string {
-  const given = forms.filter((key) => get(node, key) !== undefined)
+  const given = node.entries.map(({ key }) => key).filter((key) => forms.includes(key) && get(node, key) !== undefined)
   const [form, other] = given
   if (form === undefined)
     throw refusal(path, node.origin, 'does not say where the code is', `Give one of: ${forms.filter((key) => key !== 'none').join(', ')}.`)
