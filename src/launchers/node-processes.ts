@@ -14,19 +14,25 @@ _d_forward() {
 }
 trap _d_forward TERM INT
 
-# True when the last that this node wrote to stderr is that it lost its connection to another.
+# True when the last that process rank $1 wrote to stderr is that it lost its connection to another: of several on a node
+# only what torch marks as that rank's counts.
 _d_lost_peer() {
+  _d_mark=''
+  [ "$1" = null ] || [ "$_d_processes" = 1 ] || _d_mark="^\\[rank$1\\]:"
   _d_log=\${DROVER_ATTEMPT_DIR:-.}/logs/\${DROVER_ARRAY_INDEX:-$_d_rank}.err
   [ ! -f /proc/self/fd/2 ] || _d_log=/proc/self/fd/2
-  tail -c 65536 "$_d_log" 2>/dev/null | grep -Eiq 'Connection (was )?(closed|reset)|Connection refused|Broken pipe|(closed|reset) by peer|got 0 bytes|recvBytes failed|remote process exited|ncclRemoteError|DistNetworkError|DistStoreError'
+  tail -c 262144 "$_d_log" 2>/dev/null | grep -E -- "$_d_mark" | tail -n 20 | grep -Eiq 'Connection (was )?(closed|reset)|Connection refused|Broken pipe|(closed|reset) by peer|got 0 bytes|recvBytes failed|remote process exited|ncclRemoteError|DistNetworkError|DistStoreError'
+}
+
+# True when a process that ended with $1 (rank $2) may have ended because of another.
+_d_follows() {
+  case $1 in 1 | 134 | 250) _d_lost_peer "$2" ;; *) return 1 ;; esac
 }
 
 _d_conclude() {
   [ "$1" != 0 ] || exit 0
   _d_kind=own
-  if [ "$_d_nodes" -gt 1 ] && [ -z "$_d_told" ]; then
-    case $1 in 1 | 134 | 250) ! _d_lost_peer || _d_kind=peer ;; esac
-  fi
+  if [ "$_d_nodes" -gt 1 ] && [ -z "$_d_told" ] && _d_follows "$1" "$2"; then _d_kind=peer; fi
   printf '{"version":1,"kind":"%s","node":%s,"rank":%s,"local_rank":%s,"code":%s,"message":"","time":%s}\\n' \\
     "$_d_kind" "$_d_rank" "$2" "$3" "$1" "$(date +%s)" >"$_d_launch/$_d_id.json"
   if [ "$_d_kind" = peer ]; then
@@ -73,7 +79,13 @@ while [ "$_d_local" -lt "$_d_processes" ]; do
   ) &
   _d_local=$((_d_local + 1))
 done
-_d_running=$_d_processes _d_misses=0
+# Process $1 of this node ended with $2 and is the first failure.
+_d_end_spawned() {
+  _d_say "process rank $((_d_rank * _d_processes + $1)) ended with $2"
+  for _d_each in $_d_children; do kill -TERM "$_d_each" 2>/dev/null; done
+  _d_conclude "$2" $((_d_rank * _d_processes + $1)) "$1"
+}
+_d_running=$_d_processes _d_misses=0 _d_suspect='' _d_suspect_code=''
 while [ "$_d_running" -gt 0 ] && [ "$_d_misses" -lt 1000 ]; do
   # A signal may end the \`read\`.
   read -r _d_word _d_which _d_value <&8 || { _d_misses=$((_d_misses + 1)) && continue; }
@@ -84,14 +96,17 @@ while [ "$_d_running" -gt 0 ] && [ "$_d_misses" -lt 1000 ]; do
       ;;
     e)
       _d_running=$((_d_running - 1))
-      if [ "$_d_value" != 0 ] && [ -z "$_d_told" ]; then
-        _d_say "process rank $((_d_rank * _d_processes + _d_which)) ended with $_d_value"
-        for _d_each in $_d_children; do kill -TERM "$_d_each" 2>/dev/null; done
-        _d_conclude "$_d_value" $((_d_rank * _d_processes + _d_which)) "$_d_which"
-      fi
+      [ "$_d_value" != 0 ] && [ -z "$_d_told" ] || continue
+      _d_follows "$_d_value" $((_d_rank * _d_processes + _d_which)) || _d_end_spawned "$_d_which" "$_d_value"
+      # The process that it lost may be one of this node, still on its way out: that one's end is the cause.
+      [ -z "$_d_suspect" ] || continue
+      _d_suspect=$_d_which _d_suspect_code=$_d_value
+      (sleep 3 && echo 't 0 0' >&8) &
       ;;
+    t) break ;;
   esac
 done
 [ -z "$_d_told" ] || exit 143
+[ -z "$_d_suspect" ] || _d_end_spawned "$_d_suspect" "$_d_suspect_code"
 exit 0
 `

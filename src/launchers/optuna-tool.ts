@@ -1,6 +1,6 @@
 /**
  * What the optuna launcher asks of Python: `create DIRECTION…` the study, once; `await SECONDS` until the head has made it;
- * `dashboard PORT`; `driver` prints the dialect by which SQLAlchemy reaches PostgreSQL here; `done RANK` and `all-done COUNT`
+ * `dashboard PORT`; `driver` prints the dialect by which SQLAlchemy reaches PostgreSQL here; `finished RANK` and `all-finished COUNT`
  * tell the head's database which nodes have finished. Storage and study come from the environment: a URI holds a password.
  */
 export const OPTUNA_TOOL = `"""Makes and finds the study of a job. Made by Drover."""
@@ -57,11 +57,11 @@ def main(command, *words):
 
         optuna_dashboard.run_server(optuna.storages.get_storage(uri), host="127.0.0.1", port=int(words[0]))
         return
-    if command in ("done", "all-done"):
+    if command in ("finished", "all-finished"):
         import sqlalchemy
 
         with sqlalchemy.create_engine(uri).begin() as connection:
-            if command == "done":
+            if command == "finished":
                 connection.execute(sqlalchemy.text("INSERT INTO drover_finished VALUES (%d)" % int(words[0])))
                 return
             count = connection.execute(sqlalchemy.text("SELECT count(DISTINCT node) FROM drover_finished")).scalar()

@@ -36,11 +36,13 @@ if [ -n "$_d_service" ] && [ "$_d_rank" = 0 ]; then
     fi
     # The directory is no part of the job's: it goes with the attempt.
     _d_sql_data=$_d_data
+    trap _d_clean EXIT
   fi
   if [ ! -f "$_d_data/PG_VERSION" ]; then
-    # shellcheck disable=SC2086
-    printf '%s\\n' "$DROVER_JOB_SECRET" | (cd / && $_d_as "$_d_bin/initdb" -D "$_d_data" -U drover -A scram-sha-256 --pwfile=/dev/stdin -E UTF8 --locale=C -N) \\
-      >"$_d_launch/postgres.log" 2>&1 || _d_fail "initdb failed: $(tail -n 2 "$_d_launch/postgres.log")"
+    # The second pipe is of the user who opens it again by its name.
+    # shellcheck disable=SC2086,SC2016
+    printf '%s\\n' "$DROVER_JOB_SECRET" | (cd / && $_d_as sh -c 'cat | "$@"' sh "$_d_bin/initdb" -D "$_d_data" -U drover -A scram-sha-256 \\
+      --pwfile=/dev/stdin -E UTF8 --locale=C -N) >"$_d_launch/postgres.log" 2>&1 || _d_fail "initdb failed: $(tail -n 2 "$_d_launch/postgres.log")"
   fi
   {
     echo 'host all all 127.0.0.1/32 scram-sha-256'
@@ -67,10 +69,10 @@ if [ -n "$_d_service" ]; then
   _d_conclude_alone() {
     [ "$1" = 0 ] || _d_conclude "$1" null null
     if [ "$_d_rank" != 0 ]; then
-      _d_tool done "$_d_rank"
+      _d_tool finished "$_d_rank"
       exit
     fi
-    until [ -n "$_d_told" ] || _d_tool all-done $((_d_nodes - 1)); do sleep 1; done
+    until [ -n "$_d_told" ] || _d_tool all-finished $((_d_nodes - 1)); do sleep 1; done
     [ -z "$_d_told" ] || exit 143
     exit 0
   }

@@ -132,6 +132,11 @@ def main(path, own, argv):
             follows = bool(message and PEER.search(message)) or failure.exitcode == -signal.SIGTERM
             found.append((follows, failure.timestamp, rank, failure, message))
         follows, _, rank, failure, message = min(found, key=lambda each: each[:3])
+        if follows and not any(re.match(r"--max_restarts=[1-9]", word) for word in own):
+            # A worker of this node may have been the one that was lost, still on its way out when the agent looked.
+            others = [each for each in seen if each[0] not in (None, rank) and not PEER.search(each[1])]
+            if others:
+                conclude(path, "own", 1, others[0][0], None, others[0][1])
         if failure.exitcode < 0 and message is None:
             message = "ended by signal %d" % -failure.exitcode
         several = int(os.environ.get("DROVER_NUM_NODES", "1")) > 1
