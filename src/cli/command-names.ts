@@ -24,6 +24,7 @@ export const COMMAND_FACTS = {
   prune: { summary: 'remove old jobs by age or size' },
   target: { summary: 'list, check, add, change or remove targets', completes: 'targets' },
   db: { summary: 'databases that jobs may use' },
+  import: { summary: 'take over targets, databases and jobs of another tool' },
   doctor: { summary: 'check this installation' },
   supervisor: { summary: 'status, stop or run of the supervisor' },
   completion: { summary: 'print a completion script for bash, zsh or fish' },

@@ -22,6 +22,7 @@ export const COMMAND_LOADERS: Readonly<Record<CommandName, () => Promise<Command
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,
   target: async () => (await import('./commands/target.ts')).targetCommand,
   db: async () => (await import('./commands/db.ts')).dbCommand,
+  import: async () => (await import('./commands/import.ts')).importCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
   supervisor: async () => (await import('./commands/supervisor.ts')).supervisorCommand,
   completion: async () => (await import('./commands/completion.ts')).completionCommand,

@@ -130,7 +130,7 @@ _d_run_all() {
   if [ "$_d_told" = 0 ]; then
     _d_lost=1
     _d_clock
-    _d_event job "rank_lost rank=0 code=$_d_last_status"
+    _d_event job "rank_lost rank=$_d_ranks code=$_d_last_status"
   elif [ -z "$_d_first_code" ]; then
     _d_note_failure 143 0 "$_d_told"
   fi

@@ -93,9 +93,9 @@ export function rankEnvironment(
   phase: Phase,
 ): Readonly<Record<string, string>> {
   return {
-    ...rank.env,
     DROVER_NODE_RANK: String(rank.rank),
     DROVER_WORK_DIR: rank.workDir,
     [phase === 'setup' ? 'SKYPILOT_SETUP_NODE_RANK' : 'SKYPILOT_NODE_RANK']: String(rank.rank),
+    ...rank.env,
   }
 }

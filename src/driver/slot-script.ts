@@ -22,7 +22,7 @@ export function compileSlot(options: DriverOptions, slots: NonNullable<DriverOpt
   const names = elements.kind === 'file' ? elements.names : ['DROVER_ARRAY_VALUE']
   const env = (slots.env ?? []).flatMap((variables, slot) => (Object.keys(variables).length === 0 ? [] : [{ variables, slot }]))
   return `
-_d_count=${elements.count}
+_d_count=${elements.count} _d_slot_rank=${options.ranks[0]?.rank ?? 0}
 # What differs by slot, exported after the environment of job and rank.
 _d_export_slot() {
   case $1 in
@@ -134,7 +134,7 @@ _d_slot() {
   _d_open_elements
   # shellcheck source=/dev/null
   [ -r "$_d_dir/env" ] && . "$_d_dir/env"
-  _d_export 0 run
+  _d_export "$_d_slot_rank" run
   _d_export_slot "$_d_k"
   unset IFS
   DROVER_ARRAY_COUNT=$_d_array_size SKYPILOT_NUM_JOBS=$_d_array_size

@@ -80,7 +80,7 @@ export function compilePlace(options: PlaceOptions): PlanPlace {
     attemptDir,
     bellPath: `${facts.root}/${BELL}`,
     // Setup of an array sees the devices of its first slot: as many as the variables of a node promise.
-    ranks: ranks.map((rank, at) => ({ ...rank, env: devicesOf(at) })),
+    ranks: ranks.map((rank, at) => ({ ...rank, env: { ...rank.env, ...devicesOf(at) } })),
     hasSetup: task.setup !== undefined,
     run: task.run,
     shell: facts.tools['bash'] === undefined ? 'sh' : 'bash',

@@ -24,6 +24,8 @@ export interface ResolvedTask {
   readonly run: PreparedRun
   /** Undefined: an empty directory of the job's own. */
   readonly code?: { readonly kind: 'link'; readonly path: string } | { readonly kind: 'bundle'; readonly hash: string }
+  /** On a target of other machines: the root here whose bundles are shipped there; sources of `mounts` lie in it. */
+  readonly bundlesFrom?: string
   /** Local files placed before setup: absolute or `~/` destination → bundle path or absolute source. */
   readonly mounts: readonly { readonly destination: string; readonly source: string }[]
   /** `positions`: 0-based elements this attempt runs; absent: all. */
@@ -98,6 +100,7 @@ export interface Plan<Refs = unknown> {
   readonly places: readonly PlanPlace[]
   readonly code?: ResolvedTask['code']
   readonly mounts: ResolvedTask['mounts']
+  readonly bundlesFrom?: string
   readonly secretNames: readonly string[]
   readonly ranks: readonly { readonly rank: number; readonly node: string }[]
   /** 0-based positions this attempt runs; empty for a job that is no array. */

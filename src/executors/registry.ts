@@ -7,6 +7,7 @@ import type { Transport } from '../transports/transport.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Executor, Logger, SiteFacts } from './executor.ts'
 import { localKind } from './local/local-executor.ts'
+import { sshKind } from './ssh/ssh-kind.ts'
 
 /** What a connection may use of its supervisor. */
 export interface ConnectWorld {
@@ -42,7 +43,7 @@ export interface ExecutorKind {
   loginSteps?(target: Target, environment: ConnectWorld['environment']): readonly LoginStep[]
 }
 
-const kinds: readonly ExecutorKind[] = [localKind]
+const kinds: readonly ExecutorKind[] = [localKind, sshKind]
 
 /** Names of all kinds, in the order of the documentation. */
 export function executorKinds(): readonly string[] {

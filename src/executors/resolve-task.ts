@@ -98,6 +98,22 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
   return { perNode: empty, problem: { key: 'resources.accelerators', why: `it asks for ${asked} and the target gives ${has}` } }
 }
 
+/** As `fitCandidate`; of several nodes, as many as the task needs have to give it. */
+function fitTarget(spec: TaskSpec, candidate: ResourceCandidate, context: ResolveContext): Fit {
+  const { nodes } = context.site
+  if (nodes === undefined) return fitCandidate(spec, candidate, context)
+  const fits = nodes.map((site) => fitCandidate(spec, candidate, { ...context, site }))
+  const able = fits.filter((fit) => fit.problem === undefined)
+  const needed = spec.array ? 1 : spec.numNodes
+  const [first] = able
+  if (first !== undefined && able.length >= needed) return first
+  const problem = fits.find((fit) => fit.problem !== undefined)?.problem
+  const count = `${able.length} of ${nodes.length} nodes can give it, and it needs ${needed}`
+  if (problem === undefined)
+    return { perNode: { cpus: 1, gpus: 0 }, problem: { key: 'num_nodes', why: `the target has ${nodes.length} nodes` } }
+  return { perNode: { cpus: 1, gpus: 0 }, problem: { key: problem.key, why: `${problem.why} (${count})` } }
+}
+
 /** Picks the first resource candidate that the target can give, and refuses with the first one's reason when none fits. */
 function resolveResources(
   spec: TaskSpec,
@@ -114,7 +130,7 @@ function resolveResources(
       refusal ??= refuse(spec, context, spec.container === undefined ? 'resources.image_id' : 'container', 'it runs no containers')
       continue
     }
-    const fit = fitCandidate(spec, candidate, context)
+    const fit = fitTarget(spec, candidate, context)
     if (fit.problem === undefined) return { candidate, perNode: fit.perNode }
     refusal ??= refuse(spec, context, fit.problem.key, fit.problem.why)
   }
@@ -137,7 +153,9 @@ function recoveryRetries(spec: TaskSpec, candidate: ResourceCandidate): Resolved
 }
 
 /** How many elements of this size the target's slots hold. */
-function elementsAtOnce({ cpus, memoryBytes, gpus }: ResolvedTask['perNode'], site: SiteFacts): number {
+function elementsAtOnce(perNode: ResolvedTask['perNode'], site: SiteFacts): number {
+  if (site.nodes !== undefined) return site.nodes.reduce((sum, node) => sum + elementsAtOnce(perNode, node), 0)
+  const { cpus, memoryBytes, gpus } = perNode
   return Math.min(
     Math.floor(site.cpus / Math.max(cpus, 0.001)),
     gpus > 0 ? Math.floor(site.gpus.length / gpus) : Number.POSITIVE_INFINITY,
@@ -156,7 +174,12 @@ export function resolveTask(spec: TaskSpec, context: ResolveContext): ResolvedTa
   const { candidate, perNode } = resolveResources(spec, context)
   const width = spec.array ? Math.max(1, Math.min(spec.array.size, spec.array.maxParallel ?? elementsAtOnce(perNode, site))) : 1
   const processesPerNode = spec.processesPerNode ?? Math.max(1, perNode.gpus)
-  const launched = prepareRun(spec, { cpus: perNode.cpus, gpus: perNode.gpus, processesPerNode })
+  const launched = prepareRun(spec, {
+    cpus: perNode.cpus,
+    gpus: perNode.gpus,
+    processesPerNode,
+    sharedHome: site.sharedHome ?? site.nodes === undefined,
+  })
   const { setup: contained, run } = prepareContainer(spec, candidate, launched, perNode.gpus)
   const prologue = context.definition?.prologue
   const parameters = spec.array?.elements.kind === 'matrix' ? spec.array.elements.parameters.map(({ name }) => name) : []

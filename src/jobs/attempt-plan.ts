@@ -1,3 +1,4 @@
+import { dealPositions } from '../executors/deal-positions.ts'
 import type { AttemptPlace, NodeShare, Plan, PlanFor, ResolvedTask } from '../executors/executor.ts'
 
 /** A place as it is kept: all but the texts of its files, which lie there. */
@@ -41,6 +42,16 @@ export function readAttemptPlan(text: string | undefined): AttemptPlan | undefin
   if (text === undefined) return undefined
   const plan = JSON.parse(text) as AttemptPlan
   return plan.version === 2 ? plan : undefined
+}
+
+/** At which place each element runs; undefined where there is one place. */
+export function placesOfElements({ places, elements, shares }: AttemptPlan): ReadonlyMap<number, number> | undefined {
+  if (places.length < 2 || shares === undefined) return undefined
+  const dealt = dealPositions(
+    elements,
+    shares.map((share) => share.width),
+  )
+  return new Map(dealt.flatMap((positions, place) => positions.map((position) => [position, place] as const)))
 }
 
 /** What the attempt was given, for planning it again. */

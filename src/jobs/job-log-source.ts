@@ -1,6 +1,6 @@
 import type { JobRow, Store } from '../store/store.ts'
 import { isSettled } from '../task/states.ts'
-import { readAttemptPlan } from './attempt-plan.ts'
+import { placesOfElements, readAttemptPlan } from './attempt-plan.ts'
 import type { ChangeWriter } from './change-writer.ts'
 import type { AttemptLogs, LogSource } from './log-reader.ts'
 import type { TargetRuntime } from './target-runtime.ts'
@@ -30,7 +30,11 @@ export function jobLogSource(jobId: string, store: Store, writer: ChangeWriter, 
       const elements = rows.filter(
         (row) => mine.has(row.position) && row.attempt <= number && row.state !== 'created' && row.state !== 'queued',
       )
-      return { ...base, elements: elements.map((row) => ({ position: row.position, ended: isSettled(row.state) })) }
+      const places = placesOfElements(plan)
+      return {
+        ...base,
+        elements: elements.map((row) => ({ position: row.position, ended: isSettled(row.state), place: places?.get(row.position) ?? 0 })),
+      }
     },
     async newest() {
       return (await store.job(jobId))?.attempt ?? 1

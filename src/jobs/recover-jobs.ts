@@ -1,7 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { toErrorJson } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import type { JobRow } from '../store/store.ts'
 import type { JobControl } from './job-context.ts'
+
+/** Between two tries to reach the target of a job, ms. */
+const FIRST_RETRY_MS = 2_000
+const LAST_RETRY_MS = 60_000
 
 /** Takes over every job that has not ended from an earlier supervisor. */
 export async function recoverJobs(control: JobControl): Promise<void> {
@@ -11,10 +16,27 @@ export async function recoverJobs(control: JobControl): Promise<void> {
     try {
       await adopt(row, control)
     } catch (error) {
-      control.log.warn(`job ${row.id}: ${toErrorJson(error).message}`)
+      const { message, transient } = toErrorJson(error)
+      control.log.warn(`job ${row.id}: ${message}`)
+      if (transient) control.own(adoptLater(row, control))
     }
   }
   begin()
+}
+
+/** Tries again until the target can be reached; the job keeps its state meanwhile. */
+async function adoptLater(row: JobRow, control: JobControl): Promise<void> {
+  for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, LAST_RETRY_MS)) {
+    await sleep(waitMs, undefined, { signal: control.signal })
+    try {
+      return await adopt(row, control)
+    } catch (error) {
+      const { message, transient } = toErrorJson(error)
+      if (transient) continue
+      control.log.warn(`job ${row.id}: ${message}`)
+      return
+    }
+  }
 }
 
 async function adopt(row: JobRow, control: JobControl): Promise<void> {

@@ -1,7 +1,10 @@
 import { attemptPaths } from '../driver/protocol.ts'
 import { shellAssignments } from '../driver/quote.ts'
-import type { Plan, PlanPlace } from '../executors/executor.ts'
+import { DroverError } from '../errors.ts'
+import type { Plan, PlanPlace, SiteFacts } from '../executors/executor.ts'
+import { shipBundle } from '../packaging/ship-bundle.ts'
 import { stageCode } from '../packaging/stage-code.ts'
+import { factsOf } from '../targets/site-facts.ts'
 import { type Transport, transportAt } from '../transports/transport.ts'
 
 /**
@@ -12,18 +15,33 @@ export async function stageAttempt(
   plan: Plan,
   secrets: Readonly<Record<string, string>>,
   transport: Transport,
-  rootOf: (node: string) => string,
+  site: SiteFacts,
 ): Promise<void> {
-  await Promise.all(plan.places.map((place) => stagePlace(plan, place, secrets, transportAt(transport, place.node), rootOf(place.node))))
+  const shipping = new Map<string, Promise<void>>()
+  const outcomes = await Promise.allSettled(
+    plan.places.map(async (place) => {
+      const at = transportAt(transport, place.node)
+      const { root } = factsOf(site, place.node)
+      // Nodes with one file system are sent a bundle once, through the first that asks.
+      const ship = (hash: string): Promise<void> => {
+        const key = `${site.sharedHome ? '' : place.node}:${hash}`
+        const under = shipping.get(key) ?? shipBundle(hash, plan.bundlesFrom ?? root, plan.target, [{ root, transport: at }])
+        shipping.set(key, under)
+        return under
+      }
+      // The two know nothing of each other: one round trip for both.
+      await settleAll([writePlace(plan, place, secrets, at), stagePlaceCode(plan, place, at, root, ship)])
+    }),
+  )
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
 }
 
-async function stagePlace(
-  plan: Plan,
-  place: PlanPlace,
-  secrets: Readonly<Record<string, string>>,
-  transport: Transport,
-  root: string,
-): Promise<void> {
+/** Waits for all before the first failure is thrown. */
+async function settleAll(promises: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(promises)) if (outcome.status === 'rejected') throw outcome.reason
+}
+
+async function writePlace(plan: Plan, place: PlanPlace, secrets: Readonly<Record<string, string>>, transport: Transport): Promise<void> {
   const at = (path: string): string => `${place.attemptDir}/${path}`
   const env = { ...place.env, ...Object.fromEntries(plan.secretNames.map((name) => [name, secrets[name] ?? ''])) }
   await transport.write(
@@ -33,13 +51,36 @@ async function stagePlace(
       { path: at(attemptPaths.env), mode: 0o600, content: shellAssignments(env) },
     ],
   )
-  if (plan.code?.kind === 'bundle' || plan.mounts.length > 0) {
-    await stageCode({
-      transport,
-      root,
-      ...(plan.code?.kind === 'bundle' ? { bundle: plan.code.hash } : {}),
-      mounts: plan.mounts,
-      workDirs: place.workDirs,
-    })
+}
+
+async function stagePlaceCode(
+  plan: Plan,
+  place: PlanPlace,
+  transport: Transport,
+  root: string,
+  ship: (hash: string) => Promise<void>,
+): Promise<void> {
+  if (plan.code?.kind !== 'bundle' && plan.mounts.length === 0) return
+  const code = {
+    transport,
+    root,
+    ...(plan.code?.kind === 'bundle' ? { bundle: plan.code.hash } : {}),
+    mounts: plan.mounts.map(({ destination, source }) => ({ destination, source: source.replace(`${plan.bundlesFrom}/`, `${root}/`) })),
+    workDirs: place.workDirs,
   }
+  try {
+    // Mostly the bundles are there from the last time.
+    await stageCode(code)
+  } catch (error) {
+    if (plan.bundlesFrom === undefined || !(error instanceof DroverError) || error.code !== 'staging_failed') throw error
+    for (const hash of bundlesOf(plan)) await ship(hash)
+    await stageCode(code)
+  }
+}
+
+/** Hashes of all bundles of a plan. */
+function bundlesOf({ code, mounts, bundlesFrom }: Plan): ReadonlySet<string> {
+  const prefix = `${bundlesFrom}/bundles/`
+  const mounted = mounts.flatMap(({ source }) => (source.startsWith(prefix) ? [source.slice(prefix.length).split('/')[0] ?? ''] : []))
+  return new Set([...(code?.kind === 'bundle' ? [code.hash] : []), ...mounted])
 }

@@ -1,7 +1,6 @@
 import { DroverError, toErrorJson } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import type { JobRow } from '../store/store.ts'
-import { factsOf } from '../targets/site-facts.ts'
 import { type Cause, isSettled, type State } from '../task/states.ts'
 import { type ActiveAttempt, createActiveAttempt, refOf } from './active-attempt.ts'
 import { attemptPlan, grantedTo } from './attempt-plan.ts'
@@ -45,7 +44,7 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
       if (!(await moveJob(job, from, 'staging', {}, context))) return world.drop(jobId)
       from = 'staging'
     }
-    await stageAttempt(plan, values, transport, (node) => factsOf(site, node).root)
+    await stageAttempt(plan, values, transport, site)
     const kept = attemptPlan(plan, task, gpus, shares)
     const change = { attemptPatch: { plan: JSON.stringify(kept), directory: plan.places[0]?.attemptDir ?? '' } }
     if (!(await moveJob(job, from, 'submitting', change, context))) return world.drop(jobId)

@@ -1,9 +1,11 @@
 import { InputError } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import { resolveTask } from '../executors/resolve-task.ts'
-import { packageCode, packageMounts } from '../packaging/package-code.ts'
+import { packageCodeAt, packageMounts } from '../packaging/package-code.ts'
 import type { NewJob } from '../store/store.ts'
-import type { TaskFile, TaskSpec } from '../task/task-spec.ts'
+import { factsOf } from '../targets/site-facts.ts'
+import { COMMAND_SOURCE, type TaskFile, type TaskSpec } from '../task/task-spec.ts'
+import { type Transport, transportAt } from '../transports/transport.ts'
 import { newJobId } from './job-ids.ts'
 import { hideSecrets } from './secret-texts.ts'
 import type { NamedTarget, OpenTarget } from './target-set.ts'
@@ -47,13 +49,21 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     }
     // Refusals come before the work of packaging.
     resolveTask(spec, base)
-    const code = spec.workdir === undefined ? undefined : await packageCode(spec.workdir, target.site.root, target.transport)
+    const nodes = nodePlaces(target)
+    // Code for other machines is frozen here, and shipped to the nodes that a job gets.
+    const keeper = nodes === undefined ? target : await context.target({ target: 'local' })
+    const workdir = workdirFor(file, spec, nodes !== undefined)
+    const code =
+      workdir === undefined
+        ? undefined
+        : await packageCodeAt(workdir, workdir.kind === 'link' && nodes ? nodes : [{ root: keeper.site.root, transport: keeper.transport }])
     const resolved = resolveTask(spec, { ...base, ...(code === undefined ? {} : { code }) })
-    const mounts = await packageMounts(spec.fileMounts, target.site.root, target.transport)
+    const mounts = await packageMounts(spec.fileMounts, keeper.site.root, keeper.transport)
     const companionOf = companionOfPrimaries(file, spec, idOf)
     const task: ResolvedTask = {
       ...resolved,
       mounts,
+      ...(keeper === target ? {} : { bundlesFrom: keeper.site.root }),
       ...(companionOf === undefined ? {} : { companionOf }),
       ...(context.clientDirectory === undefined ? {} : { clientDirectory: context.clientDirectory }),
     }
@@ -76,6 +86,17 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     })
   }
   return submissions
+}
+
+/** The nodes of a target of several machines. */
+function nodePlaces({ transport, site }: OpenTarget): readonly { readonly root: string; readonly transport: Transport }[] | undefined {
+  return transport.nodes?.map((node) => ({ root: factsOf(site, node).root, transport: transportAt(transport, node) }))
+}
+
+/** A bare command runs where it was typed; on other machines that directory is shipped. */
+function workdirFor(file: TaskFile, { workdir }: TaskSpec, elsewhere: boolean): TaskSpec['workdir'] {
+  if (!elsewhere || workdir?.kind !== 'link' || file.source !== COMMAND_SOURCE) return workdir
+  return { kind: 'directory', path: workdir.path }
 }
 
 /** A task of a parallel group that names primary tasks and not this one ends with them. */

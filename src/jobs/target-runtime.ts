@@ -93,13 +93,18 @@ export class TargetRuntime {
 
   /** Makes the root and begins to listen. Call once, before anything is enqueued. */
   async open(): Promise<void> {
-    await Promise.all(
-      (this.transport.nodes ?? ['']).map(async (node) => {
+    const nodes = this.transport.nodes ?? ['']
+    const outcomes = await Promise.allSettled(
+      nodes.map(async (node, index) => {
         const { root } = factsOf(this.site, node)
         await transportAt(this.transport, node).write([root, `${root}/jobs`, `${root}/bundles`], [])
+        await this.#bells[index]?.open()
       }),
     )
-    await Promise.all(this.#bells.map((bell) => bell.open()))
+    const failed = outcomes.filter((outcome) => outcome.status === 'rejected')
+    // Where some nodes answer, the others may come back: their bells are heard then.
+    if (failed.length === nodes.length && failed[0]) throw failed[0].reason
+    for (const { reason } of failed) this.#context.log.warn(`target ${this.name}: ${toErrorJson(reason).message}`)
     for (const bell of this.#bells) bell.watch(this.#work, this.#context.signal)
   }
 

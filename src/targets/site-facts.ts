@@ -19,6 +19,8 @@ export interface SiteFacts {
   readonly user: string
   /** Of a target of several nodes: the facts of each, in order of rank. Those above are the head's then, capacity the sum. */
   readonly nodes?: readonly NodeFacts[]
+  /** True when all nodes see one file system below `root`. */
+  readonly sharedHome?: boolean
 }
 
 /** Facts of one node of a target. */

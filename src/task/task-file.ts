@@ -9,7 +9,7 @@ import { applyOverrides } from './overrides.ts'
 import { checkShape } from './shape.ts'
 import type { TaskContext } from './task-context.ts'
 import { headerShape } from './task-shape.ts'
-import type { TaskFile } from './task-spec.ts'
+import { COMMAND_SOURCE, type TaskFile } from './task-spec.ts'
 import { readYamlDocuments } from './yaml-documents.ts'
 
 /** First document of a file that holds no task but says how the others belong together. */
@@ -63,7 +63,7 @@ export function taskFromCommand(argv: readonly string[], context: TaskContext): 
   const document = applyOverrides(set(empty, 'name', textNode(nameFromProgram(program), origin)), context.overrides)
   const link = { kind: 'link', path: context.currentDirectory ?? context.baseDirectory } as const
   const task = buildTask(document, context, { run: { kind: 'argv', argv: [...argv] }, workdir: link })
-  return assemble([task], '<command>', undefined, context)
+  return assemble([task], COMMAND_SOURCE, undefined, context)
 }
 
 /** Turns documents, of a file or of the TypeScript builder, into a TaskFile. */

@@ -194,6 +194,9 @@ export interface TaskSpec {
 }
 
 /** One file: one task, or several joined by `after`, as a pipeline or as a parallel group. */
+/** `TaskFile.source` of a bare command. */
+export const COMMAND_SOURCE = '<command>'
+
 export interface TaskFile {
   /** The file's name as given, or `<command>`. */
   readonly source: string

@@ -1,6 +1,7 @@
 import { InputError } from '../../errors.ts'
 import { factsOf, type NodeFacts } from '../../targets/site-facts.ts'
 import { compilePlace, dealDevices } from '../compile-place.ts'
+import { dealPositions } from '../deal-positions.ts'
 import type { NodeShare, Plan, PlanFor, PlanPlace, ResolvedTask, SiteFacts } from '../executor.ts'
 import { keyOutcomes } from '../key-outcomes.ts'
 
@@ -8,14 +9,6 @@ import { keyOutcomes } from '../key-outcomes.ts'
 export interface SshRefs {
   /** Nodes in order of rank, each with its devices. */
   readonly nodes: readonly { readonly node: string; readonly gpus: readonly number[] }[]
-}
-
-/** Deals positions out to places of these widths: the first elements go to the first places, in turn by their slots. */
-export function dealPositions(positions: readonly number[], widths: readonly number[]): readonly (readonly number[])[] {
-  const turns = widths.flatMap((width, place) => Array.from({ length: width }, () => place))
-  const dealt: number[][] = widths.map(() => [])
-  for (const [index, position] of positions.entries()) dealt[turns[index % turns.length] ?? 0]?.push(position)
-  return dealt
 }
 
 /** Shares as a job of this size would get on an empty target: for a plan that is only shown. */
@@ -63,6 +56,8 @@ export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Pl
     const attemptDir = `${facts.root}/jobs/${as.jobId}/${as.attempt}${several ? `-${rank}` : ''}`
     const own = dealt[rank] ?? []
     const width = task.array ? Math.max(1, Math.min(share.width, own.length)) : 1
+    // An element of an array is a job of one node, whichever place it has.
+    const env = task.array && several ? { DROVER_NODE_RANK: '0', SKYPILOT_NODE_RANK: '0', SKYPILOT_SETUP_NODE_RANK: '0' } : {}
     return compilePlace({
       task,
       facts,
@@ -77,6 +72,7 @@ export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Pl
           node: share.node,
           ip,
           workDir: task.code?.kind === 'link' ? task.code.path : `${facts.root}/jobs/${as.jobId}/work/${rank}`,
+          env,
         },
       ],
       // An element of an array is a job of one node.
@@ -98,6 +94,7 @@ export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Pl
     places,
     ...(task.code === undefined ? {} : { code: task.code }),
     mounts: task.mounts,
+    ...(task.bundlesFrom === undefined ? {} : { bundlesFrom: task.bundlesFrom }),
     secretNames: task.secretNames,
     ranks: shares.map(({ node }, rank) => ({ rank, node })),
     elements: positions,
