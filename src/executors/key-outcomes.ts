@@ -39,6 +39,7 @@ export function keyOutcomes(task: ResolvedTask, attemptDir: string, width: numbe
     collect: () => `${task.collect.join(', ')} brought back at the end`,
     processes_per_node: () => `DROVER_PROCESSES_PER_NODE=${task.processesPerNode}`,
     cpus_per_process: () => `DROVER_CPUS_PER_PROCESS=${task.cpusPerProcess ?? 0}`,
+    launcher: () => `${spec.launcher?.kind ?? 'single'}: its script in run.sh`,
     notify: () => 'run by the supervisor in the directory of the task file',
     event_callback: () => 'not run: use notify',
     api_server_access: () => 'nothing: there is no API server here',

@@ -1,3 +1,4 @@
+import { masterPortOf } from '../../launchers/master-port.ts'
 import { compilePlace, dealDevices } from '../compile-place.ts'
 import type { Plan, ResolvedTask, SiteFacts } from '../executor.ts'
 import { keyOutcomes } from '../key-outcomes.ts'
@@ -49,6 +50,7 @@ export function compileLocal(
         positions,
         width,
         gate: false,
+        ...(task.spec.launcher === undefined ? {} : { env: { DROVER_MASTER_PORT: String(masterPortOf(as.jobId, as.attempt)) } }),
       }),
     ],
     ...(code === undefined ? {} : { code }),
