@@ -107,7 +107,7 @@ function nodeOf(fields: Fields): TorchSubmitNode | undefined {
 function readConfig(path: string, warnings: string[]): Pick<TorchSubmitState, 'clusters' | 'databases'> {
   let read: unknown
   try {
-    read = parseYaml(readFileSync(path, 'utf8'), { logLevel: 'silent' })
+    read = parseYaml(readFileSync(path, 'utf8'), { logLevel: 'error' })
   } catch (cause) {
     throw new DroverError('invalid_config', `cannot read ${path}: ${cause instanceof Error ? cause.message.split('\n')[0] : 'no YAML'}`, {
       level: 'config',

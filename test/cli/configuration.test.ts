@@ -2,22 +2,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { sshLoginSteps } from '../../src/executors/ssh/ssh-login.ts'
-import { refuseSshOption, sshOptionNames, sshRequiredOptions } from '../../src/executors/ssh/ssh-options.ts'
 import { databaseUri } from '../../src/targets/databases.ts'
 import { fakeDrover } from '../server/fake-drover.ts'
 import { type CliRun, runFakeCli } from './fake-host.ts'
-
-/** The files are what is tested here, not the executor that reads them. */
-vi.mock('../../src/executors/registry.ts', async (original) => {
-  const registry = await original<typeof import('../../src/executors/registry.ts')>()
-  const ssh = { optionNames: sshOptionNames, requiredOptions: sshRequiredOptions, refuseOption: refuseSshOption, loginSteps: sshLoginSteps }
-  return {
-    ...registry,
-    executorTargetKinds: () => ({ ...registry.executorTargetKinds(), ssh }),
-    executorOf: (kind: string) => (kind === 'ssh' ? ssh : registry.executorOf(kind)),
-  }
-})
 
 let base = ''
 let environment: Record<string, string> = {}
