@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { lstat, readFile, readlink } from 'node:fs/promises'
+import { createReadStream, lstatSync } from 'node:fs'
+import { readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { type CodeEntry, unreadable } from './walk-directory.ts'
 
 /** The content of a directory, one line per entry. */
@@ -14,6 +15,8 @@ export interface Manifest {
   readonly text: string
 }
 
+/** Entries described before other work gets its turn. */
+const ENTRIES_PER_TURN = 200
 /** Files hashed at one time. */
 const AT_ONCE = 8
 const SMALL_BYTES = 4 * 1024 ** 2
@@ -37,6 +40,7 @@ export async function readManifest(root: string, entries: readonly CodeEntry[]):
     for (let at = next++; at < entries.length; at = next++) {
       const entry = entries[at]
       if (entry !== undefined) lines[at] = await describeEntry(root, entry)
+      if (at % ENTRIES_PER_TURN === 0) await setImmediate()
     }
   }
   try {
@@ -76,19 +80,19 @@ async function describeEntry(root: string, { path, type, mode }: CodeEntry): Pro
 }
 
 async function hashFile(path: string): Promise<string> {
-  const before = await identify(path)
+  const before = identify(path)
   const earlier = known.get(path)
   if (earlier !== undefined && earlier.identity === before.identity) return earlier.hash
   const hash = before.size <= SMALL_BYTES ? sha256(await readFile(path)) : await hashStream(path)
-  if (Date.now() - before.changedMs > SETTLED_MS && (await identify(path)).identity === before.identity) {
+  if (Date.now() - before.changedMs > SETTLED_MS && identify(path).identity === before.identity) {
     if (known.size >= MOST_KNOWN) known.clear()
     known.set(path, { identity: before.identity, hash })
   }
   return hash
 }
 
-async function identify(path: string): Promise<{ readonly identity: string; readonly size: number; readonly changedMs: number }> {
-  const { dev, ino, size, mtimeNs, ctimeNs } = await lstat(path, { bigint: true })
+function identify(path: string): { readonly identity: string; readonly size: number; readonly changedMs: number } {
+  const { dev, ino, size, mtimeNs, ctimeNs } = lstatSync(path, { bigint: true })
   // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint.
   const youngest = mtimeNs > ctimeNs ? mtimeNs : ctimeNs
   return { identity: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`, size: Number(size), changedMs: Number(youngest / 1_000_000n) }
