@@ -3,6 +3,13 @@
  * _d_box_dir (directory below the attempt's, on the node and in the container), _d_call (runs the runtime), _d_pull_when.
  */
 export const BOX = `
+# Rootless docker listens at the user's own socket, which only its start-up files would name.
+_d_find_host() {
+  [ "$_d_runtime" = docker ] && [ -z "\${DOCKER_HOST:-}" ] && [ ! -S /var/run/docker.sock ] || return 0
+  _d_socket=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock
+  [ ! -S "$_d_socket" ] || export DOCKER_HOST="unix://$_d_socket"
+}
+
 # Sets _d_runtime to the first of these programs that is there and answers.
 _d_choose() {
   _d_trouble=
@@ -10,10 +17,7 @@ _d_choose() {
     command -v "$_d_runtime" >/dev/null 2>&1 || continue
     # "docker" may be podman under another name.
     case $("$_d_runtime" --version 2>/dev/null) in podman*) _d_runtime=podman ;; esac
-    if [ "$_d_runtime" = docker ] && [ -z "\${DOCKER_HOST:-}" ] && [ ! -S /var/run/docker.sock ] && [ -S "\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock" ]; then
-      DOCKER_HOST=unix://\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock
-      export DOCKER_HOST
-    fi
+    _d_find_host
     if _d_call version >"$_d_box_dir/said" 2>&1; then
       printf '%s\\n' "$_d_runtime" >"$_d_box_dir/runtime"
       [ -z "$_d_trouble" ] || echo "drover: $_d_runtime is used, for docker does not answer\${_d_trouble#; docker}" >&2
@@ -33,11 +37,20 @@ _d_remove_old() {
   # shellcheck disable=SC2086
   [ -z "$_d_old" ] || _d_call rm --force $_d_old >/dev/null 2>&1
 }
-_d_remove() { _d_call rm --force "$_d_box" >/dev/null 2>&1; }
+# The runtime may be at it already, by itself, and then answers before it has done.
+_d_remove() {
+  _d_call rm --force "$_d_box" >/dev/null 2>&1
+  _d_tries=0
+  while [ "$_d_tries" -lt 50 ] && _d_call inspect "$_d_box" >/dev/null 2>&1; do
+    _d_tries=$((_d_tries + 1))
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+}
 
 # Logs in where the task has SkyPilot's variables for it; what that writes does not outlive the pull.
 _d_login() {
   [ -n "\${SKYPILOT_DOCKER_USERNAME:-}" ] && [ -n "\${SKYPILOT_DOCKER_PASSWORD:-}" ] || return 0
+  _d_config=\${DOCKER_CONFIG:-} _d_auth_file=\${REGISTRY_AUTH_FILE:-}
   if [ "$_d_runtime" = docker ]; then
     # A context of the user's own configuration says where the daemon is.
     DOCKER_HOST=\${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null)}
@@ -56,6 +69,10 @@ _d_login() {
 }
 
 _d_pull() {
+  # As SkyPilot has it: the server stands before the name where it does not yet.
+  if [ -n "\${SKYPILOT_DOCKER_SERVER:-}" ]; then
+    case $_d_image in "$SKYPILOT_DOCKER_SERVER"/*) ;; *) _d_image=$SKYPILOT_DOCKER_SERVER/$_d_image ;; esac
+  fi
   if [ "$_d_pull_when" != always ] && _d_call image inspect "$_d_image" >/dev/null 2>&1; then return; fi
   [ "$_d_pull_when" != never ] || _d_fail image "the image $_d_image is not on $(uname -n), and container.pull is never"
   _d_login
@@ -64,6 +81,8 @@ _d_pull() {
   { _d_call pull "$_d_image" 2>&1; printf '%s\\n' "$?" >"$_d_box_dir/pulled"; } | tee "$_d_box_dir/said" >&2
   rm -rf "$_d_box_dir/login"
   unset DOCKER_CONFIG REGISTRY_AUTH_FILE
+  [ -z "\${_d_config:-}" ] || export DOCKER_CONFIG="$_d_config"
+  [ -z "\${_d_auth_file:-}" ] || export REGISTRY_AUTH_FILE="$_d_auth_file"
   read -r _d_status <"$_d_box_dir/pulled"
   [ "$_d_status" != 0 ] || return 0
   _d_last_line "$_d_box_dir/said"
@@ -133,7 +152,7 @@ _d_on_term() {
 # Runs the script in directory $1 inside the container: $2 script|program, $3 1 where the container ends with it. Sets _d_status.
 _d_run_inside() {
   _d_at=$1 _d_told='' _d_timer=''
-  rm -f "$_d_at/code" "$_d_at/began" "$_d_at/told" "$_d_at/watch" "$_d_at/stdin"
+  rm -f "$_d_at/code" "$_d_at/began" "$_d_at/told" "$_d_at/stdin"
   mkfifo "$_d_at/stdin" || _d_fail driver "cannot make a FIFO in $_d_at"
   _d_find_names
   _d_last=$3 _d_how=$2

@@ -77,6 +77,7 @@ fi`
       kind: 'script',
       text: `${head(spec, facts)}
 read -r _d_runtime <"$_d_box_dir/runtime" || _d_fail driver 'the setup of this job has started no container'
+_d_find_host
 _d_here=$_d_box_dir/run${
         facts.isArray
           ? `$DROVER_ARRAY_INDEX

@@ -10,7 +10,7 @@
  */
 export const KEEPER = `trap 'exit 0' TERM
 command -v sleep >/dev/null || { echo 'drover: the image has no sleep' >&2; exit 127; }
-while [ -e "$1" ] && [ ! -s "$1" ] && [ ! -s "$2" ]; do
+while [ -e "$2" ] && [ ! -s "$1" ] && [ ! -s "$2" ]; do
   sleep 2 &
   wait "$!"
 done`
@@ -30,19 +30,16 @@ export const PHASE = `_d_at=$1
 exec 3<&0 4>&2 </dev/null 2>/dev/null
 trap : TERM INT HUP
 (
-  (
-    trap '' TERM INT HUP
-    exec >/dev/null 4>&-
-    # $$ is the leader's; the parent of a child of this shell is this shell.
-    sh -c 'echo "$PPID"' >"$_d_at/watch"
-    while read -r _d_word <&3 && [ "$_d_word" = t ]; do
-      printf '' >"$_d_at/told"
-      kill -TERM "-$$"
-    done
-    [ "$3" != 1 ] || kill -TERM 1
-    kill -KILL "-$$"
-  ) &
-)
+  trap '' TERM INT HUP
+  exec >/dev/null 4>&-
+  while read -r _d_word <&3 && [ "$_d_word" = t ]; do
+    printf '' >"$_d_at/told"
+    kill -TERM "-$$"
+  done
+  [ "$3" != 1 ] || kill -TERM 1
+  kill -KILL "-$$"
+) &
+_d_watch=$!
 exec 3<&-
 _d_read_kills() {
   _d_kills=0
@@ -74,7 +71,6 @@ _d_has_others() {
   return 1
 }
 _d_self=$$ _d_last=$3 _d_left=$(($4 * 10))
-read -r _d_watch <"$_d_at/watch"
 _d_has_others && kill -TERM "-$$"
 while _d_has_others && [ "$_d_left" -gt 0 ]; do
   sleep 0.1 || sleep 1

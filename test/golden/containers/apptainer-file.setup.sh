@@ -13,7 +13,7 @@ _d_fail() {
   exit 125
 }
 # The last line of file $1 that says something: _d_line.
-_d_last_line() { _d_line=$(sed -e "/^See '/d" -e "/^Run '/d" -e '/^[[:space:]]*$/d' "$1" 2>/dev/null | tail -n 1); }
+_d_last_line() { _d_line=$(sed -e "/^See '/d" -e "/^Run '/d" -e '/^Usage:/d' -e '/^[[:space:]]*$/d' "$1" 2>/dev/null | tail -n 1); }
 _d_explain() {
   case $1 in
     *exec:*'permission denied'*) _d_why='its user may not run /bin/sh in this image; set container.user' ;;
@@ -21,6 +21,7 @@ _d_explain() {
       _d_why="no permission on the socket of $_d_runtime; add $(id -un) to its group (sudo usermod -aG docker $(id -un)), or use rootless docker or podman" ;;
     *'Cannot connect to the Docker daemon'* | *'ailed to connect to the docker API'* | *'docker daemon is not running'* | *'dial unix'* | *'unable to connect to Podman'*)
       _d_why="the daemon of $_d_runtime does not run, or DOCKER_HOST names another place; start it: sudo systemctl start docker" ;;
+    *'source path does not exist'*) _d_why='docker runs on another machine (DOCKER_HOST), or the path is not there' ;;
     *'no space left on device'* | *'isk quota exceeded'*)
       _d_why="the disk is full where $_d_runtime keeps its images; make room: $_d_runtime system prune" ;;
     *oomanyrequests* | *'rate limit'*)

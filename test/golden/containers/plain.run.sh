@@ -21,7 +21,7 @@ _d_fail() {
   exit 125
 }
 # The last line of file $1 that says something: _d_line.
-_d_last_line() { _d_line=$(sed -e "/^See '/d" -e "/^Run '/d" -e '/^[[:space:]]*$/d' "$1" 2>/dev/null | tail -n 1); }
+_d_last_line() { _d_line=$(sed -e "/^See '/d" -e "/^Run '/d" -e '/^Usage:/d' -e '/^[[:space:]]*$/d' "$1" 2>/dev/null | tail -n 1); }
 _d_explain() {
   case $1 in
     *exec:*'permission denied'*) _d_why='its user may not run /bin/sh in this image; set container.user' ;;
@@ -29,6 +29,7 @@ _d_explain() {
       _d_why="no permission on the socket of $_d_runtime; add $(id -un) to its group (sudo usermod -aG docker $(id -un)), or use rootless docker or podman" ;;
     *'Cannot connect to the Docker daemon'* | *'ailed to connect to the docker API'* | *'docker daemon is not running'* | *'dial unix'* | *'unable to connect to Podman'*)
       _d_why="the daemon of $_d_runtime does not run, or DOCKER_HOST names another place; start it: sudo systemctl start docker" ;;
+    *'source path does not exist'*) _d_why='docker runs on another machine (DOCKER_HOST), or the path is not there' ;;
     *'no space left on device'* | *'isk quota exceeded'*)
       _d_why="the disk is full where $_d_runtime keeps its images; make room: $_d_runtime system prune" ;;
     *oomanyrequests* | *'rate limit'*)
@@ -48,6 +49,13 @@ _d_explain() {
   [ -z "$_d_why" ] || _d_why=" ($_d_why)"
 }
 
+# Rootless docker listens at the user's own socket, which only its start-up files would name.
+_d_find_host() {
+  [ "$_d_runtime" = docker ] && [ -z "${DOCKER_HOST:-}" ] && [ ! -S /var/run/docker.sock ] || return 0
+  _d_socket=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock
+  [ ! -S "$_d_socket" ] || export DOCKER_HOST="unix://$_d_socket"
+}
+
 # Sets _d_runtime to the first of these programs that is there and answers.
 _d_choose() {
   _d_trouble=
@@ -55,10 +63,7 @@ _d_choose() {
     command -v "$_d_runtime" >/dev/null 2>&1 || continue
     # "docker" may be podman under another name.
     case $("$_d_runtime" --version 2>/dev/null) in podman*) _d_runtime=podman ;; esac
-    if [ "$_d_runtime" = docker ] && [ -z "${DOCKER_HOST:-}" ] && [ ! -S /var/run/docker.sock ] && [ -S "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock" ]; then
-      DOCKER_HOST=unix://${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock
-      export DOCKER_HOST
-    fi
+    _d_find_host
     if _d_call version >"$_d_box_dir/said" 2>&1; then
       printf '%s\n' "$_d_runtime" >"$_d_box_dir/runtime"
       [ -z "$_d_trouble" ] || echo "drover: $_d_runtime is used, for docker does not answer${_d_trouble#; docker}" >&2
@@ -78,11 +83,20 @@ _d_remove_old() {
   # shellcheck disable=SC2086
   [ -z "$_d_old" ] || _d_call rm --force $_d_old >/dev/null 2>&1
 }
-_d_remove() { _d_call rm --force "$_d_box" >/dev/null 2>&1; }
+# The runtime may be at it already, by itself, and then answers before it has done.
+_d_remove() {
+  _d_call rm --force "$_d_box" >/dev/null 2>&1
+  _d_tries=0
+  while [ "$_d_tries" -lt 50 ] && _d_call inspect "$_d_box" >/dev/null 2>&1; do
+    _d_tries=$((_d_tries + 1))
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+}
 
 # Logs in where the task has SkyPilot's variables for it; what that writes does not outlive the pull.
 _d_login() {
   [ -n "${SKYPILOT_DOCKER_USERNAME:-}" ] && [ -n "${SKYPILOT_DOCKER_PASSWORD:-}" ] || return 0
+  _d_config=${DOCKER_CONFIG:-} _d_auth_file=${REGISTRY_AUTH_FILE:-}
   if [ "$_d_runtime" = docker ]; then
     # A context of the user's own configuration says where the daemon is.
     DOCKER_HOST=${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null)}
@@ -101,6 +115,10 @@ _d_login() {
 }
 
 _d_pull() {
+  # As SkyPilot has it: the server stands before the name where it does not yet.
+  if [ -n "${SKYPILOT_DOCKER_SERVER:-}" ]; then
+    case $_d_image in "$SKYPILOT_DOCKER_SERVER"/*) ;; *) _d_image=$SKYPILOT_DOCKER_SERVER/$_d_image ;; esac
+  fi
   if [ "$_d_pull_when" != always ] && _d_call image inspect "$_d_image" >/dev/null 2>&1; then return; fi
   [ "$_d_pull_when" != never ] || _d_fail image "the image $_d_image is not on $(uname -n), and container.pull is never"
   _d_login
@@ -109,6 +127,8 @@ _d_pull() {
   { _d_call pull "$_d_image" 2>&1; printf '%s\n' "$?" >"$_d_box_dir/pulled"; } | tee "$_d_box_dir/said" >&2
   rm -rf "$_d_box_dir/login"
   unset DOCKER_CONFIG REGISTRY_AUTH_FILE
+  [ -z "${_d_config:-}" ] || export DOCKER_CONFIG="$_d_config"
+  [ -z "${_d_auth_file:-}" ] || export REGISTRY_AUTH_FILE="$_d_auth_file"
   read -r _d_status <"$_d_box_dir/pulled"
   [ "$_d_status" != 0 ] || return 0
   _d_last_line "$_d_box_dir/said"
@@ -178,7 +198,7 @@ _d_on_term() {
 # Runs the script in directory $1 inside the container: $2 script|program, $3 1 where the container ends with it. Sets _d_status.
 _d_run_inside() {
   _d_at=$1 _d_told='' _d_timer=''
-  rm -f "$_d_at/code" "$_d_at/began" "$_d_at/told" "$_d_at/watch" "$_d_at/stdin"
+  rm -f "$_d_at/code" "$_d_at/began" "$_d_at/told" "$_d_at/stdin"
   mkfifo "$_d_at/stdin" || _d_fail driver "cannot make a FIFO in $_d_at"
   _d_find_names
   _d_last=$3 _d_how=$2
@@ -221,19 +241,16 @@ _d_phase_text='_d_at=$1
 exec 3<&0 4>&2 </dev/null 2>/dev/null
 trap : TERM INT HUP
 (
-  (
-    trap '\'''\'' TERM INT HUP
-    exec >/dev/null 4>&-
-    # $$ is the leader'\''s; the parent of a child of this shell is this shell.
-    sh -c '\''echo "$PPID"'\'' >"$_d_at/watch"
-    while read -r _d_word <&3 && [ "$_d_word" = t ]; do
-      printf '\'''\'' >"$_d_at/told"
-      kill -TERM "-$$"
-    done
-    [ "$3" != 1 ] || kill -TERM 1
-    kill -KILL "-$$"
-  ) &
-)
+  trap '\'''\'' TERM INT HUP
+  exec >/dev/null 4>&-
+  while read -r _d_word <&3 && [ "$_d_word" = t ]; do
+    printf '\'''\'' >"$_d_at/told"
+    kill -TERM "-$$"
+  done
+  [ "$3" != 1 ] || kill -TERM 1
+  kill -KILL "-$$"
+) &
+_d_watch=$!
 exec 3<&-
 _d_read_kills() {
   _d_kills=0
@@ -265,7 +282,6 @@ _d_has_others() {
   return 1
 }
 _d_self=$$ _d_last=$3 _d_left=$(($4 * 10))
-read -r _d_watch <"$_d_at/watch"
 _d_has_others && kill -TERM "-$$"
 while _d_has_others && [ "$_d_left" -gt 0 ]; do
   sleep 0.1 || sleep 1
@@ -275,6 +291,7 @@ if _d_has_others; then [ "$_d_last" != 1 ] || kill -TERM 1; kill -KILL "-$$"; fi
 [ "$_d_last" != 1 ] || kill -TERM 1
 exit "$_d_code"'
 read -r _d_runtime <"$_d_box_dir/runtime" || _d_fail driver 'the setup of this job has started no container'
+_d_find_host
 _d_here=$_d_box_dir/run
 printf '%s' 'echo hi
 ' >"$_d_here/script"
