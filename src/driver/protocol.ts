@@ -44,8 +44,8 @@ export type RecordReading =
  * Words of events/<rank>:
  * `runner pid=… start=… boot=… node=…` the node runner's identity ·
  * `setup cs=… pid=… start=… boot=…` setup began (cs: hundredths of a second of uptime; the time limit counts from there) · `setup_end code=…` · `script pid=… start=… boot=…` the user's script began, leader of its group ·
- * `told why=…` · `script_end code=… cpu_cs=… oom=…` · `container kind=image|driver|out_of_memory element=… text=…` written by the wrapper of a
- * container (src/containers/), before it ends: why, text with %20 for a space and %25 for %.
+ * `told why=…` · `script_end code=… cpu_cs=… oom=…` · `container kind=image|driver|out_of_memory|staging element=… text=…` written by the wrapper of a
+ * container (src/containers/), or by what brings files before setup (src/packaging/mount-script.ts), before it ends: why, text with %20 for a space and %25 for %.
  * Words of events/job: `driver pid=… start=… boot=…` · `ready` setup done here, the gate is awaited · `gate` setup done on all ranks · `slot k=… pid=… start=… boot=…` · `rank_lost rank=… code=…` (a runner died without a record) · `driver_end`.
  */
 export interface JobEventLine {

@@ -3,7 +3,7 @@ import type { FailureKind } from '../task/states.ts'
 
 /** What the wrapper of a container said of it: the container, not the script, is to blame. */
 export interface ContainerTrouble {
-  readonly kind: Extract<FailureKind, 'image' | 'driver' | 'out_of_memory'>
+  readonly kind: Extract<FailureKind, 'image' | 'driver' | 'out_of_memory' | 'staging'>
   /** The runtime's words and what to do; a sentence without a full stop. */
   readonly message: string
 }
@@ -14,14 +14,14 @@ const KILLED_CODE = 137
 
 /**
  * Why a script in a container ended with `code`, by the lines `container kind=… element=… text=…` of its rank; undefined where
- * the code is the script's own. A line never makes a failure, it only explains the record of one: `image` and `driver` need the
- * wrapper's 125, `out_of_memory` a 137. `element`: the array element that ended; else undefined.
+ * the code is the script's own. A line never makes a failure, it only explains the record of one: `image`, `driver` and `staging` (files that
+ * were to be brought before setup) need the wrapper's 125, `out_of_memory` a 137. `element`: the array element that ended; else undefined.
  */
 export function containerTrouble(events: readonly JobEventLine[], code: number, element?: number): ContainerTrouble | undefined {
   const who = element === undefined ? '-' : String(element)
   for (const { word, detail } of events.toReversed()) {
     if (word !== 'container' || (detail['element'] ?? '-') !== who) continue
-    const kind = (['image', 'driver', 'out_of_memory'] as const).find((one) => one === detail['kind'])
+    const kind = (['image', 'driver', 'out_of_memory', 'staging'] as const).find((one) => one === detail['kind'])
     if (kind === undefined || code !== (kind === 'out_of_memory' ? KILLED_CODE : WRAPPER_CODE)) continue
     return { kind, message: decodeText(detail['text'] ?? '') }
   }

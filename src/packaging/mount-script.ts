@@ -19,7 +19,8 @@ export function copiedUri({ source }: FileMountSpec): string | undefined {
 /**
  * POSIX sh that brings mounts from elsewhere to a node, in its work directory, before setup: downloads by curl or wget,
  * repositories by git, buckets by rclone. `{/data: s3://b/x}` becomes, after a check of the tools, `_d_bucket s3
- * 's3,provider=AWS,env_auth=true' b/x /data`. It ends with 1 and a line `drover: staging: …` on what it could not bring;
+ * 's3,provider=AWS,env_auth=true' b/x /data`. What it could not bring it names on stderr and in the rank's events, by which
+ * the job's cause is `staging`, and ends with 125;
  * repeated, it brings again what changed. Undefined where nothing is to be brought. Pure.
  *
  * @param secrets their values stand in the text as `"$NAME"`
@@ -35,7 +36,13 @@ export function compileMountScript(mounts: readonly FileMountSpec[], secrets: Re
   const calls = fetched.map(({ destination, source }) => compileCall(destination, source, secrets))
   // In a shell of its own: nothing of it is left for setup.
   return `(
-_d_fail() { echo "drover: staging: $1" >&2; exit 1; }
+_d_fail() {
+  echo "drover: staging: $1" >&2
+  _d_text=$(printf %s "$1" | tr '\\n\\t\\r' '   ' | cut -c1-500 | sed -e 's/%/%25/g' -e 's/ /%20/g')
+  [ -z "\${DROVER_ATTEMPT_DIR-}" ] ||
+    echo "$(date +%s) container kind=staging element=- text=$_d_text" >> "$DROVER_ATTEMPT_DIR/events/\${DROVER_NODE_RANK:-0}"
+  exit 125
+}
 _d_has() { command -v "$1" >/dev/null 2>&1; }
 ${[...kinds].map((kind) => CHECKS[kind]).join('\n')}
 _d_above() { case $1 in */*) [ -z "\${1%/*}" ] || mkdir -p "\${1%/*}" || _d_fail "cannot make \${1%/*}" ;; esac; }
@@ -74,8 +81,8 @@ const FUNCTIONS: Readonly<Record<MountSource['kind'], string>> = {
   _d_above "$4"
   if rclone listremotes 2>/dev/null | grep -qx "$1:"; then _d_from=$1:$3
   elif [ -n "$2" ]; then _d_from=:$2:$3
-  else _d_fail "cannot bring $1://$3: rclone has no remote $1 on this node (rclone config)"; fi
-  rclone copyto --stats 0 -- "$_d_from" "$4" || _d_fail "cannot bring $1://$3 to $4 by rclone"
+  else _d_fail "cannot bring $4: rclone has no remote $1 on this node (rclone config)"; fi
+  rclone copyto --stats 0 -- "$_d_from" "$4" || _d_fail "cannot bring $4 from $1:// by rclone"
 }`,
 }
 

@@ -6,7 +6,7 @@ import { InputError } from '../errors.ts'
 import type { FileMountSpec, WorkdirSpec } from '../task/task-spec.ts'
 import type { Transport } from '../transports/transport.ts'
 import { withCodeTree } from './code-tree.ts'
-import { type BundlePlace, placeBundle } from './place-bundle.ts'
+import { type BundlePlace, bundleFamily, placeBundle } from './place-bundle.ts'
 import { walkDirectory } from './walk-directory.ts'
 
 /** Where a task's code is once it was packaged; `hash` names `<root>/bundles/<hash>`. */
@@ -29,7 +29,7 @@ export async function packageCodeAt(workdir: WorkdirSpec, places: readonly Bundl
     const paths = await Promise.all(places.map(({ transport }) => findLinked(workdir.path, transport)))
     return { kind: 'link', path: paths[0] ?? workdir.path }
   }
-  const hash = await withCodeTree(workdir, (tree) => placeBundle(tree, familyOf(workdir), places))
+  const hash = await withCodeTree(workdir, (tree) => placeBundle(tree, bundleFamily(familyOf(workdir)), places))
   return { kind: 'bundle', hash }
 }
 
@@ -96,7 +96,7 @@ async function withOneFile(
 
 function placeWhole(source: string, family: string, root: string, transport: Transport): Promise<string> {
   const tree = { root: source, list: () => walkDirectory(source, { ignoreFiles: false }), still: false }
-  return placeBundle(tree, `mount ${family}`, [{ root, transport }])
+  return placeBundle(tree, bundleFamily(`mount ${family}`), [{ root, transport }])
 }
 
 /** Of two bundles of one family the second is made from the first: the same place, whatever its state or ref. */

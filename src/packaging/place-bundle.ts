@@ -29,18 +29,23 @@ interface Delivery {
   readonly base?: { readonly hash: string; readonly difference: Difference }
 }
 
+/** The name of a family of bundles: those of one directory, one repository, whatever its state. 32 hex digits. */
+export function bundleFamily(of: string): string {
+  return createHash('sha256').update(of).digest('hex').slice(0, 32)
+}
+
 /**
  * Sees to it that every place has the bundle of a tree, and resolves to its hash. Where it is there, that is one round
  * trip and nothing is sent. Else the target's latest bundle of the same family is taken, by hard links, and only what
  * differs is sent; without one, all is. A bundle appears complete, under its name, or not at all.
  *
- * On a target: `bundles/<hash>/`, `bundles/.manifests/<hash>` (its content), `bundles/.latest/<family>` (a hash).
+ * On a target: `bundles/<hash>/`, `bundles/.manifests/<hash>` (its content), `bundles/.families/<hash>` (its family),
+ * `bundles/.latest/<family>` (a hash).
  *
- * @param family what the code is of (a directory, a repository): chooses the earlier bundle
+ * @param family from `bundleFamily`: chooses the earlier bundle
  * @throws DroverError `staging_failed`, `no_space`, `no_permission`, `transport_failed`
  */
 export async function placeBundle(tree: CodeTree, family: string, places: readonly BundlePlace[]): Promise<string> {
-  const key = createHash('sha256').update(family).digest('hex').slice(0, 32)
   const read = async (): Promise<{ readonly entries: readonly CodeEntry[]; readonly manifest: Manifest }> => {
     const entries = await tree.list()
     return { entries, manifest: await readManifest(tree.root, entries) }
@@ -49,7 +54,7 @@ export async function placeBundle(tree: CodeTree, family: string, places: readon
   let now = await read()
   for (let tries = 0; tries < TRIES; tries++) {
     const { entries, manifest } = now
-    const asked = await Promise.all(places.map((place) => ask(place, manifest, key, withoutBase.has(place))))
+    const asked = await Promise.all(places.map((place) => ask(place, manifest, family, withoutBase.has(place))))
     const deliveries = asked.filter((delivery) => delivery !== undefined)
     if (deliveries.length === 0) return manifest.hash
     try {
@@ -57,7 +62,7 @@ export async function placeBundle(tree: CodeTree, family: string, places: readon
       // What was sent is what was hashed only if nothing changed meanwhile.
       if (!tree.still) now = await read()
       if (now.manifest.hash !== manifest.hash) continue
-      const placed = await all(deliveries.map((delivery) => commit(delivery, manifest, key)))
+      const placed = await all(deliveries.map((delivery) => commit(delivery, manifest, family)))
       if (placed.every(Boolean)) return manifest.hash
       for (const [index, { place }] of deliveries.entries()) if (placed[index] === false) withoutBase.add(place)
     } finally {
@@ -77,10 +82,10 @@ async function all<Value>(promises: readonly Promise<Value>[]): Promise<readonly
 }
 
 /** Undefined where the bundle is there. */
-async function ask(place: BundlePlace, manifest: Manifest, key: string, withoutBase: boolean): Promise<Delivery | undefined> {
+async function ask(place: BundlePlace, manifest: Manifest, family: string, withoutBase: boolean): Promise<Delivery | undefined> {
   const { code, stdout } = await place.transport.run(`cd ${quoteShell(`${place.root}/bundles`)} 2>/dev/null || exit 0
 [ -d ${manifest.hash} ] && { echo there; exit 0; }
-read -r base 2>/dev/null < .latest/${key} || exit 0
+read -r base 2>/dev/null < .latest/${family} || exit 0
 case $base in *[!0-9a-f]*|'') exit 0 ;; esac
 [ -d "$base" ] && [ -f ".manifests/$base" ] || exit 0
 [ "$(wc -c < ".manifests/$base")" -le ${MOST_MANIFEST_BYTES} ] || exit 0
@@ -102,11 +107,11 @@ async function send({ place, arriving, base }: Delivery, tree: CodeTree, entries
 }
 
 /** Gives the bundle its name. False: it could not be made from an earlier one, and must be sent whole. */
-async function commit({ place, arriving, base }: Delivery, manifest: Manifest, key: string): Promise<boolean> {
+async function commit({ place, arriving, base }: Delivery, manifest: Manifest, family: string): Promise<boolean> {
   const script = [
     PRELUDE,
     `cd ${quoteShell(`${place.root}/bundles`)}`,
-    `hash=${manifest.hash} arriving=${quoteShell(arriving)} key=${key}`,
+    `hash=${manifest.hash} arriving=${quoteShell(arriving)} family=${family}`,
     ...(base === undefined ? [] : [compileRebuild(base.hash, base.difference, manifest)]),
     CLOSE,
   ].join('\n')
@@ -125,12 +130,14 @@ umask 077
 open() { for one; do [ ! -d "$one" ] || chmod u+rwx "$one"; done; }`
 
 // A directory that another client put there in the meantime holds the same; the own one is dropped.
-const CLOSE = `mkdir -p .manifests .latest
+const CLOSE = `mkdir -p .manifests .families .latest
+echo "$family" > ".families/$hash-$$"
+mv -f ".families/$hash-$$" ".families/$hash"
 cat > ".manifests/$hash-$$"
 mv -f ".manifests/$hash-$$" ".manifests/$hash"
 mv -T -- "$arriving" "$hash" 2>/dev/null || [ -d "$hash" ] || mv "$arriving" "$hash"
-echo "$hash" > ".latest/$key-$$"
-mv -f ".latest/$key-$$" ".latest/$key"`
+echo "$hash" > ".latest/$family-$$"
+mv -f ".latest/$family-$$" ".latest/$family"`
 
 /**
  * Lines that make a bundle from an earlier one: all of it by hard links (copies where there are none), without what is

@@ -85,7 +85,7 @@ test.each(['curl', 'wget'])('a download by %s: below the home, in the work direc
   expect(readFileSync(join(base, 'home/a b/data'), 'utf8')).toBe('two')
   expect(readFileSync(join(base, 'work/data'), 'utf8')).toBe('two')
   const missing = await bring([mount('none', `${site}/none`)], [tool])
-  expect(missing).toMatchObject({ code: 1, stdout: '' })
+  expect(missing).toMatchObject({ code: 125, stdout: '' })
   expect(missing.stderr).toContain('drover: staging: cannot download ./none')
   expect(readdirSync(join(base, 'work'))).toEqual(['data'])
 })
@@ -122,8 +122,8 @@ test("buckets: by the remote of the user's own, else by the node's credentials",
     ...['copyto', '--stats', '0', '--', 'gs:b/x', './g', ''],
   ])
   const unknown = await bring([mount('h', 'oci://b')], [])
-  expect(unknown).toMatchObject({ code: 1, stdout: '' })
-  expect(unknown.stderr).toContain('drover: staging: cannot bring oci://b: rclone has no remote oci')
+  expect(unknown).toMatchObject({ code: 125, stdout: '' })
+  expect(unknown.stderr).toContain('drover: staging: cannot bring ./h: rclone has no remote oci')
 })
 
 test.each([
@@ -132,6 +132,6 @@ test.each([
   ['curl or wget', mount('a', 'https://h/x')],
 ])('a node without %s is told of it, before anything is brought', async (tool, one) => {
   const outcome = await bring([one], [])
-  expect(outcome).toMatchObject({ code: 1, stdout: '' })
+  expect(outcome).toMatchObject({ code: 125, stdout: '' })
   expect(outcome.stderr).toMatch(new RegExp(`^drover: staging: file_mounts needs ${tool}`))
 })

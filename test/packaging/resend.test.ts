@@ -14,7 +14,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { readManifest } from '../../src/packaging/content-hash.ts'
-import { packageCode, packageCodeAt } from '../../src/packaging/package-code.ts'
+import { packageCode, packageCodeAt, packageMount } from '../../src/packaging/package-code.ts'
+import { shipBundle } from '../../src/packaging/ship-bundle.ts'
 import { walkDirectory } from '../../src/packaging/walk-directory.ts'
 import { createLocalTransport } from '../../src/transports/local-transport.ts'
 import type { Transport } from '../../src/transports/transport.ts'
@@ -106,7 +107,7 @@ test('changed files are sent alone; the earlier bundle stays as it was', async (
     readdirSync(join(root, 'bundles'))
       .filter((name) => name.startsWith('.'))
       .sort(),
-  ).toEqual(['.latest', '.manifests'])
+  ).toEqual(['.families', '.latest', '.manifests'])
 })
 
 test('a file becomes a directory and the other way round; what is only removed is not sent', async () => {
@@ -205,5 +206,26 @@ test('code that changes while it is sent is read again; nothing is left of the f
     readdirSync(join(root, 'bundles'))
       .filter((name) => name.startsWith('.'))
       .sort(),
-  ).toEqual(['.latest', '.manifests'])
+  ).toEqual(['.families', '.latest', '.manifests'])
+})
+
+test('a bundle is shipped on as what it is, and only what changed of the same directory', async () => {
+  const node = { root: `${root}-node`, transport }
+  put('a')
+  put('b')
+  put('.git/HEAD')
+  const packed = async (): Promise<string> => {
+    const packaged = await packageCode({ kind: 'directory', path: code, keepGit: true }, root, transport)
+    return packaged.kind === 'bundle' ? packaged.hash : ''
+  }
+  await shipBundle(await packed(), root, 'lab', [node])
+  await shipBundle((await packageMount(join(code, 'b'), root, transport)).split('/').at(-2)!, root, 'lab', [node])
+  put('a', 'changed')
+  const changed = await packed()
+  sent = []
+  await shipBundle(changed, root, 'lab', [node])
+  expect(sent).toEqual([['a']])
+  expect(readFileSync(join(node.root, 'bundles', changed, '.git/HEAD'), 'utf8')).toBe('.git/HEAD')
+  writeFileSync(join(root, 'bundles', changed, 'b'), 'spoilt')
+  await expect(shipBundle(changed, root, 'lab', [{ root: `${root}-other`, transport }])).rejects.toThrow(/has been changed/)
 })

@@ -1,5 +1,11 @@
 (
-_d_fail() { echo "drover: staging: $1" >&2; exit 1; }
+_d_fail() {
+  echo "drover: staging: $1" >&2
+  _d_text=$(printf %s "$1" | tr '\n\t\r' '   ' | cut -c1-500 | sed -e 's/%/%25/g' -e 's/ /%20/g')
+  [ -z "${DROVER_ATTEMPT_DIR-}" ] ||
+    echo "$(date +%s) container kind=staging element=- text=$_d_text" >> "$DROVER_ATTEMPT_DIR/events/${DROVER_NODE_RANK:-0}"
+  exit 125
+}
 _d_has() { command -v "$1" >/dev/null 2>&1; }
 _d_has curl || _d_has wget || _d_fail "file_mounts needs curl or wget, and this node has neither: install one"
 _d_has git || _d_fail "file_mounts needs git, which is not installed on this node"
@@ -24,8 +30,8 @@ _d_bucket() {
   _d_above "$4"
   if rclone listremotes 2>/dev/null | grep -qx "$1:"; then _d_from=$1:$3
   elif [ -n "$2" ]; then _d_from=:$2:$3
-  else _d_fail "cannot bring $1://$3: rclone has no remote $1 on this node (rclone config)"; fi
-  rclone copyto --stats 0 -- "$_d_from" "$4" || _d_fail "cannot bring $1://$3 to $4 by rclone"
+  else _d_fail "cannot bring $4: rclone has no remote $1 on this node (rclone config)"; fi
+  rclone copyto --stats 0 -- "$_d_from" "$4" || _d_fail "cannot bring $4 from $1:// by rclone"
 }
 _d_download https://h/x ./data
 _d_git https://h/r.git HEAD ./r
