@@ -29,8 +29,13 @@ export class LocalHome implements Fixture {
   #adopted: number | undefined
   #mounted = false
 
-  constructor(options: FixtureOptions = {}, environment: Readonly<Record<string, string>> = {}) {
-    this.base = mkdtempSync(join(process.env[TEST_DIRECTORY] ?? tmpdir(), 'home-'))
+  /** `parent`: where its directory is made; default: that of this test run. */
+  constructor(
+    options: FixtureOptions = {},
+    environment: Readonly<Record<string, string>> = {},
+    parent = process.env[TEST_DIRECTORY] ?? tmpdir(),
+  ) {
+    this.base = mkdtempSync(join(parent, 'home-'))
     this.home = join(this.base, options.homeName ?? 'home')
     this.directory = join(this.base, 'shared')
     mkdirSync(this.home, { recursive: true, mode: 0o700 })
