@@ -287,7 +287,7 @@ async function putByTar(host: TreeHost, source: string, list: Uint8Array, part: 
   const give = await host.takeSession()
   try {
     const far = spawnPiped([...(await host.sessionArguments()), agentCommand('sh')])
-    const near = spawnPiped(['tar', '-C', source, '--null', '-T', '-', '--no-recursion', '-cf', '-'])
+    const near = spawnPiped(['tar', '-C', source, '--no-recursion', '--null', '-T', '-', '-cf', '-'])
     far.child.stdin?.write(encodeProgram(`export LC_ALL=C; umask 077; cd ${quoteShell(part)} && exec tar -xpf -`))
     if (far.child.stdin !== null) near.child.stdout?.pipe(far.child.stdin)
     far.child.stdout?.resume()
@@ -302,11 +302,16 @@ async function putByTar(host: TreeHost, source: string, list: Uint8Array, part: 
 
 async function getByTar(host: TreeHost, directory: string, list: Buffer, staging: string): Promise<void> {
   await needTar(host)
-  // busybox's tar reads names from lines only.
-  const lines = list.includes(10) ? undefined : Buffer.from(list.map((byte) => (byte === 0 ? 10 : byte)))
-  const plain = `if tar --null -T /dev/null -cf /dev/null 2>/dev/null; then exec tar --null -T - -cf -; fi`
-  const script = `export LC_ALL=C; cd ${quoteShell(directory)} || exit 2\n${lines === undefined ? plain : 'exec tar -T - -cf -'}\necho 'tar cannot take names with a line break' >&2; exit 2`
-  const { code, stdout, stderr } = await stream(host, script, lines ?? list)
+  // By lines, the only form that busybox's tar reads; only GNU tar takes names with a line break. A name may not begin with a dash.
+  const withBreaks = list.includes(10)
+  const names = list
+    .subarray(0, -1)
+    .toString('latin1')
+    .split('\0')
+    .map((name) => `./${name}${withBreaks ? '\0' : '\n'}`)
+  const script = `export LC_ALL=C; cd ${quoteShell(directory)} || exit 2
+${withBreaks ? 'tar --null -T /dev/null -cf /dev/null || exit 2; exec tar --null' : 'exec tar'} -T - -cf -`
+  const { code, stdout, stderr } = await stream(host, script, Buffer.from(names.join(''), 'latin1'))
   // 1 (GNU tar): a file changed while it was read.
   if (code !== 0 && code !== 1) throw transferError(host, stderr, code, 'read', directory)
   const unpacked = await runClient(['tar', '-C', staging, '-xpf', '-'], { stdin: stdout, signal: host.signal })
