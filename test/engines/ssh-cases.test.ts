@@ -1,14 +1,13 @@
 import { runExecutorCases } from '../../src/testing/index.ts'
-import { SshHome } from './ssh-home.ts'
+import { SshHome, withoutFiles } from './ssh-home.ts'
 import { SshRig } from './ssh-rig.ts'
 
 const rig = new SshRig('private')
-const smallDisk = 'the disks of the machines are full by fault, in ssh-faults.test.ts'
+const common = { target: 'lab', smallDisk: 'the disks of the machines are filled by ssh-faults.test.ts', patience: 2 } as const
 
+runExecutorCases({ ...common, name: 'ssh, files seen by all', open: (options) => new SshHome(rig, 'shared', options).start() })
 runExecutorCases({
-  name: 'ssh, files seen here',
-  target: 'lab',
-  open: (options) => new SshHome(rig, 'shared', options).start(),
-  smallDisk,
-  patience: 2,
+  ...common,
+  name: 'ssh, files on each machine alone',
+  open: async (options) => withoutFiles(await new SshHome(rig, 'private', options).start()),
 })

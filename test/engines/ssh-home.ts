@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Job } from '../../src/jobs/drover.ts'
-import type { FixtureOptions } from '../../src/testing/index.ts'
+import type { Fixture, FixtureOptions } from '../../src/testing/index.ts'
 import { LocalHome } from '../conformance/local-home.ts'
 import type { SshRig } from './ssh-rig.ts'
 
@@ -88,4 +88,15 @@ ${NODES.map((node) => `      - {host: ${node}, cpus: 4${nodeOptions}}\n`).join('
     await super.close()
     if (this.kind === 'private') for (const node of NODES) this.rig.on(node, 'rm', '-rf', this.root)
   }
+}
+
+/** The same without the hook of those whose files lie where this process cannot see them. */
+export function withoutFiles(home: SshHome): Fixture {
+  return new Proxy<Fixture>(home, {
+    get(target, key) {
+      if (key === 'attemptDir') return undefined
+      const value: unknown = Reflect.get(target, key)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { ExecutorCase } from '../executor-fixture.ts'
@@ -86,6 +86,8 @@ export const hostileCases: readonly ExecutorCase[] = [
       for (const name of HOSTILE_DIRECTORIES) {
         const path = join(base, name)
         await mkdir(path, { recursive: true })
+        // Jobs may run under another account.
+        await chmod(path, 0o777)
         const job = await runToEnd(context, { workdir: { kind: 'link', path }, run: 'printf "%s" "$PWD"; touch PWNED-not' })
         expect(job.state).toBe('succeeded')
         expect((await readLog(context.drover, job.id)).toString()).toBe(path)
