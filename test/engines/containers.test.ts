@@ -1,10 +1,13 @@
-import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compileContainer } from '../../src/containers/compile-container.ts'
 import type { Job } from '../../src/jobs/drover.ts'
 import { plainContainer } from '../../src/task/container.ts'
+import { localFileAccess } from '../../src/task/file-access.ts'
+import { parseTaskFile } from '../../src/task/task-file.ts'
 import type { CaseTask } from '../../src/testing/task-values.ts'
 import { createTaskFile } from '../../src/testing/task-values.ts'
 import { settled, until } from '../../src/testing/waiting.ts'
@@ -248,6 +251,86 @@ describe.each(engines)('tasks in containers of $name', ({ argv, container, envs 
     expect(job).toMatchObject({ state: 'failed', cause: { kind: 'exit', rank: 0, code: 3 } })
     expect(containersOf(job)).toBe('')
   })
+})
+
+// A user without an account in the image, as on most machines; the daemon runs as root.
+describe('another user than root', () => {
+  const USER = 4242
+  const base = join(RIG, 'user')
+  const attempt = join(base, 'attempt')
+
+  beforeAll(() => {
+    for (const path of ['exit', 'events', 'home', 'work'])
+      mkdirSync(join(path === 'home' || path === 'work' ? base : attempt, path), { recursive: true })
+    for (const path of ['exit/job', 'exit/0', 'events/0']) writeFileSync(join(attempt, path), '')
+    execFileSync('chown', ['-R', `${USER}:${USER}`, base])
+    chmodSync(attempt, 0o700)
+  })
+
+  function runAs(script: string): SpawnSyncReturns<string> {
+    const environment = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: join(base, 'home'),
+      USER: 'someone',
+      DOCKER_HOST,
+      DROVER_JOB_ID: 'u1',
+      DROVER_ATTEMPT: '1',
+      DROVER_NODE_RANK: '0',
+      DROVER_ATTEMPT_DIR: attempt,
+      DROVER_WORK_DIR: join(base, 'work'),
+      TOKEN: 'it is secret',
+    }
+    return spawnSync('setpriv', [`--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', 'sh', '-c', script], {
+      env: environment,
+      encoding: 'utf8',
+      timeout: DEADLINE_MS,
+    })
+  }
+  const scripts = compileContainer(
+    { ...plainContainer('busybox'), runtime: 'docker' },
+    { setup: 'echo kept > ~/kept', run: { kind: 'script', text: 'id -u; cat ~/kept; echo "$TOKEN"; touch file; exit 3' } },
+    { isArray: false, gpus: 0, graceSeconds: 2, variables: ['TOKEN'], fileMounts: [] },
+  )
+
+  test('no permission on the socket: cause image, with what to do', () => {
+    chmodSync(join(RIG, 'docker.sock'), 0o600)
+    expect(runAs(scripts.setup)).toMatchObject({ status: 125, stderr: expect.stringContaining('no permission on the socket of docker') })
+    expect(readFileSync(join(attempt, 'events/0'), 'utf8')).toMatch(/^\d+ container kind=image element=- text=cannot%20run/)
+  })
+
+  test('files belong to the caller; the home is a directory of the attempt', () => {
+    chmodSync(join(RIG, 'docker.sock'), 0o666)
+    expect(runAs(scripts.setup)).toMatchObject({ status: 0 })
+    expect(scripts.run.kind === 'script' && runAs(scripts.run.text)).toMatchObject({ status: 3, stdout: `${USER}\nkept\nit is secret\n` })
+    expect(statSync(join(base, 'work/file'))).toMatchObject({ uid: USER, gid: USER })
+    expect(existsSync(join(base, 'home/kept'))).toBe(false)
+    expect(execFileSync('find', [base, '!', '-uid', String(USER)], { encoding: 'utf8' })).toBe('')
+    expect(execFileSync('docker', ['-H', DOCKER_HOST, 'ps', '--all', '--quiet'], { encoding: 'utf8' })).toBe('')
+  })
+})
+
+test('the examples of docs/containers.md run', async () => {
+  const blocks = [
+    ...readFileSync(join(import.meta.dirname, '../../docs/containers.md'), 'utf8').matchAll(/^```yaml container\n([\s\S]*?)^```$/gm),
+  ]
+  expect(blocks.length).toBeGreaterThan(1)
+  const home = await new LocalHome().start()
+  try {
+    for (const [, text = ''] of blocks) {
+      const file = parseTaskFile(text, 'example.yaml', {
+        baseDirectory: home.directory,
+        currentDirectory: home.directory,
+        environment: {},
+        overrides: { envs: { DOCKER_HOST } },
+        files: localFileAccess(),
+      })
+      const [job] = await home.drover.submit(file)
+      const end = await settled(home.drover, job?.id ?? '', DEADLINE_MS)
+      expect(end, JSON.stringify(end.cause)).toMatchObject({ state: 'succeeded' })
+    }
+  } finally {
+    await home.close()
+  }
 })
 
 test.each([
