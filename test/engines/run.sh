@@ -23,6 +23,7 @@ shellcheck --shell=sh test/engines/run.sh
 instances=${DROVER_RIG_INSTANCES:-3 4}
 private=${instances%% *} shared=${instances##* }
 export DROVER_RIG_PRIVATE="/var/tmp/drover-rig-$private" DROVER_RIG_SHARED="/var/tmp/drover-rig-$shared"
+# shellcheck disable=SC2317 # called by the traps
 down() {
   trap - EXIT INT TERM HUP
   "$rig/cluster.sh" down --dir "$DROVER_RIG_PRIVATE" --instance "$private" --purge || true
