@@ -1,3 +1,4 @@
+import { containerImageOf } from '../task/container.ts'
 import type { KeyOutcome, ResolvedTask } from './executor.ts'
 
 function amount(bytes: number): string {
@@ -7,6 +8,11 @@ function amount(bytes: number): string {
 /** What each key became on a target where Drover starts the nodes itself. `nodes`: how `num_nodes` is met there. */
 export function keyOutcomes(task: ResolvedTask, attemptDir: string, width: number, nodes: string): readonly KeyOutcome[] {
   const { perNode, spec } = task
+  const container = (): string => {
+    const { image = '', runtime } = spec.container ?? {}
+    const named = image || spec.resources.candidates.map(({ raw }) => containerImageOf(raw['image_id'])).find(Boolean)
+    return `setup and run in a container of ${named ?? 'an image'}, by ${runtime ?? 'docker, else podman'}`
+  }
   const known: Readonly<Record<string, () => string>> = {
     name: () => `job name "${task.name}"`,
     target: () => task.target,
@@ -16,6 +22,9 @@ export function keyOutcomes(task: ResolvedTask, attemptDir: string, width: numbe
         `${perNode.cpus} core${perNode.cpus === 1 ? '' : 's'}`,
         ...(perNode.memoryBytes === undefined ? [] : [amount(perNode.memoryBytes)]),
         ...(perNode.gpus === 0 ? [] : [`${perNode.gpus} GPU by CUDA_VISIBLE_DEVICES`]),
+        ...(spec.container === undefined && spec.resources.candidates.some(({ raw }) => containerImageOf(raw['image_id']))
+          ? [container()]
+          : []),
         ...(task.priority === 0 ? [] : [`priority ${task.priority}`]),
       ]
       return `${shares.join(', ')} per node, as slots`
@@ -39,6 +48,8 @@ export function keyOutcomes(task: ResolvedTask, attemptDir: string, width: numbe
     collect: () => `${task.collect.join(', ')} brought back at the end`,
     processes_per_node: () => `DROVER_PROCESSES_PER_NODE=${task.processesPerNode}`,
     cpus_per_process: () => `DROVER_CPUS_PER_PROCESS=${task.cpusPerProcess ?? 0}`,
+    image: container,
+    container,
     launcher: () => `${spec.launcher?.kind ?? 'single'}: its script in run.sh`,
     notify: () => 'run by the supervisor in the directory of the task file',
     event_callback: () => 'not run: use notify',

@@ -62,8 +62,9 @@ export function nextStepAfterEnd(job: Job): string {
       return `Mend the job it depends on (drover explain ${job.after[0]?.job ?? 'JOB'}), then: ${retry}.`
     case 'rejected':
       return `The target refused it: change the task and submit it again, or check the target: drover target check ${job.target}.`
-    case 'staging':
     case 'image':
+      return `drover logs ${id} --stream setup shows what the container runtime said; mend that, then: ${retry}.`
+    case 'staging':
       return `Check the target (drover target check ${job.target}), then: ${retry}.`
     case 'node_failure':
     case 'preempted':
