@@ -9,6 +9,7 @@ import { measureList } from './figures/cli.ts'
 import { measureChain, measureElements } from './figures/elements.ts'
 import { measureFollowing } from './figures/logs.ts'
 import { measureQueue } from './figures/queue.ts'
+import { measureSsh } from './figures/ssh.ts'
 import type { Figure } from './measure.ts'
 import { openHyperQueue, versionOf } from './peers.ts'
 
@@ -42,6 +43,7 @@ await measure('elements', () => withHome((home) => measureElements(home, hq, rou
 await measure('chain', () => withHome((home) => measureChain(home, hq, rounds)))
 await measure('queue', measureQueue)
 await measure('logs', measureFollowing)
+await measure('ssh', () => measureSsh(rounds))
 await hq?.[Symbol.asyncDispose]()
 
 const cell = (text: string): string => text.replaceAll('|', '\\|')
