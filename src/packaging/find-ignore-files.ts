@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { type IgnoreFile, parseIgnoreFile } from './ignore-rules.ts'
+import { type IgnoreFile, parseIgnoreFile, toBytes } from './ignore-rules.ts'
 import { runGit } from './run-git.ts'
 
 /** The rules that hold in one directory of a walk. */
@@ -70,7 +70,7 @@ function ignoreFilesAbove(root: string, top: string): readonly IgnoreFile[] {
   const add = (path: string, directory: string): void => {
     const text = readIfThere(path)
     if (text === undefined) return
-    const prefix = relative(directory, root).split(sep).join('/')
+    const prefix = toBytes(relative(directory, root).split(sep).join('/'))
     const rules = parseIgnoreFile(text).map((rule) => (prefix === '' ? rule : { ...rule, pattern: behindPrefix(rule.pattern, prefix) }))
     found.push({ directory: '', rules })
   }

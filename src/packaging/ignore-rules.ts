@@ -2,7 +2,7 @@
 export interface IgnoreRule {
   readonly negated: boolean
   readonly directoryOnly: boolean
-  /** Tests the path relative to the ignore file's directory, with `/`. */
+  /** Tests the path relative to the ignore file's directory, with `/`, a character per byte (`toBytes`). */
   readonly pattern: RegExp
 }
 
@@ -22,7 +22,7 @@ const CLASSES: Readonly<Record<string, string>> = {
   lower: 'a-z',
   print: '\\x20-\\x7e',
   punct: '!-\\/:-@\\[-`{-~',
-  space: '\\s',
+  space: ' \\t\\n\\r\\f\\v',
   upper: 'A-Z',
   xdigit: '0-9a-fA-F',
 }
@@ -30,7 +30,7 @@ const CLASSES: Readonly<Record<string, string>> = {
 /** Reads an ignore file (gitignore(5) of git 2.39): `*.log` and `build/` and `!keep.log`, one a line. Never throws. */
 export function parseIgnoreFile(text: string): readonly IgnoreRule[] {
   const rules: IgnoreRule[] = []
-  for (const raw of text.replace(/^\uFEFF/, '').split('\n')) {
+  for (const raw of toBytes(text.replace(/^\uFEFF/, '')).split('\n')) {
     const line = trimTrailingSpaces(raw.replace(/\r$/, ''))
     if (line === '' || line.startsWith('#')) continue
     const negated = line.startsWith('!')
@@ -40,7 +40,7 @@ export function parseIgnoreFile(text: string): readonly IgnoreRule[] {
     // A slash at the start or in the middle ties the pattern to the file's own directory.
     const anchored = body.includes('/')
     if (body.startsWith('/')) body = body.slice(1)
-    const source = body === '' ? undefined : compilePattern(body)
+    const source = body === '' ? undefined : compilePattern(body, anchored)
     if (source === undefined) continue
     rules.push({ negated, directoryOnly, pattern: new RegExp(anchored ? `^${source}$` : `(?:^|/)${source}$`, 's') })
   }
@@ -53,11 +53,16 @@ export function parseIgnoreFile(text: string): readonly IgnoreRule[] {
  */
 export function decideIgnored(path: string, isDirectory: boolean, files: readonly IgnoreFile[]): boolean | undefined {
   for (const file of files.toReversed()) {
-    const relative = file.directory === '' ? path : path.slice(file.directory.length + 1)
+    const relative = toBytes(file.directory === '' ? path : path.slice(file.directory.length + 1))
     const rule = file.rules.findLast((one) => (isDirectory || !one.directoryOnly) && one.pattern.test(relative))
     if (rule !== undefined) return !rule.negated
   }
   return undefined
+}
+
+/** A character per byte: git compares bytes, so that `?` is half of an `é`. */
+export function toBytes(text: string): string {
+  return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text).toString('latin1')
 }
 
 /** Spaces at the end count only behind a backslash. */
@@ -71,19 +76,24 @@ function trimTrailingSpaces(line: string): string {
   return line.slice(0, end)
 }
 
-/** The regular expression of a pattern; undefined for one that matches nothing (an unclosed bracket, a lone backslash at the end). */
-function compilePattern(pattern: string): string | undefined {
+/**
+ * The regular expression of a pattern; undefined for one that matches nothing (an unclosed bracket, a lone backslash at the
+ * end). Of an anchored pattern git compares the text before the first special character by itself, and takes what follows
+ * for a beginning: `a**` + `/b` matches `ab`.
+ */
+function compilePattern(pattern: string, anchored: boolean): string | undefined {
   let out = ''
+  const literal = anchored ? pattern.search(/[*?[\\]/) : 0
   for (let at = 0; at < pattern.length; ) {
     const rest = pattern.slice(at)
-    const atName = at === 0 || pattern[at - 1] === '/'
     const stars = /^\*+/.exec(rest)?.[0].length ?? 0
-    if (stars === 2 && atName && rest[2] === '/') {
-      out += '(?:[^/]+/)*'
-      at += 3
-    } else if (stars === 2 && atName && rest.length === 2) {
-      out += '.+'
-      at += 2
+    const wide = stars >= 2 && (at === 0 || at === literal || pattern[at - 1] === '/')
+    if (wide && rest[stars] === '/') {
+      out += at === 0 || pattern[at - 1] === '/' ? '(?:[^/]+/)*' : '(?:[^/]*/)*'
+      at += stars + 1
+    } else if (wide && rest.length === stars) {
+      out += '.*'
+      at += stars
     } else if (stars > 0) {
       out += '[^/]*'
       at += stars
@@ -106,37 +116,43 @@ function compilePattern(pattern: string): string | undefined {
   return out
 }
 
+/** A class at the start of the text, as git's wildmatch.c reads it: a range the wrong way round means its first character alone. */
 function compileBracket(text: string): { source: string; length: number } | undefined {
   let at = 1
   const negated = text[at] === '!' || text[at] === '^'
   if (negated) at++
   let members = ''
+  /** Where a range may begin: the character before, unless a range or a named class ended with it. */
+  let before: string | undefined
   for (let first = true; at < text.length; first = false) {
     const char = text.charAt(at)
-    if (char === ']' && !first) {
-      const source = `(?!/)[${negated ? '^' : ''}${members}]`
-      try {
-        new RegExp(source)
-        return { source, length: at + 1 }
-      } catch {
-        // A range the wrong way round matches nothing.
-        return undefined
-      }
-    }
-    const named = /^\[:([a-z]+):\]/.exec(text.slice(at))
-    if (named !== null) {
+    if (char === ']' && !first) return { source: `(?!/)[${negated ? '^' : ''}${members}]`, length: at + 1 }
+    const named = /^\[:([^\]]*):\]/.exec(text.slice(at))
+    if (char === '-' && before !== undefined && at + 1 < text.length && text[at + 1] !== ']') {
+      at++
+      if (text[at] === '\\') at++
+      const last = text.charAt(at++)
+      if (last === '') return undefined
+      if (before <= last) members += `${hex(before)}-${hex(last)}`
+      before = undefined
+    } else if (named !== null) {
       const set = CLASSES[named[1] ?? '']
       if (set === undefined) return undefined
       members += set
       at += named[0].length
-    } else if (char === '-' && !first && text[at + 1] !== ']') {
-      members += '-'
-      at++
+      before = undefined
     } else {
       const literal = char === '\\' ? text.charAt(++at) : char
-      members += literal.replace(/[\\[\]^-]/, '\\$&')
+      if (literal === '') return undefined
+      members += hex(literal)
+      before = literal
       at++
     }
   }
   return undefined
+}
+
+/** A character as a class of a regular expression has it. */
+function hex(char: string): string {
+  return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
 }

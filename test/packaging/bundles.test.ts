@@ -198,3 +198,61 @@ test('mounts: a file and a directory, never through a link', async () => {
 test('a missing directory is named', async () => {
   await expect(packageCode({ kind: 'directory', path: join(code, 'none') }, root, transport)).rejects.toThrow(/none is not there/)
 })
+
+test('leaves out what git leaves out: escapes, classes, odd names, what is tracked all the same', async () => {
+  const names = ['a', '!a', '#a', 'a ', '[a]', 'a*b', '\\a', 'ab', 'A', '-', ']', 'é', 'a.b', 'x y']
+  const piece = fc.constantFrom(...names, '*', '**', '***', '?', '[ab]', '[!a]', '[^a]', '[a-', '[]a]', '[]-a]', '[[:alpha:]]', '[[:foo:]]')
+  const odd = fc.constantFrom(
+    '\\!a',
+    '\\#a',
+    'a\\ ',
+    '\\a',
+    'a\\',
+    '\\*',
+    '\\[a\\]',
+    'a  ',
+    ' a',
+    'a\t',
+    '[\\]]',
+    '[a\\-b]',
+    '[b-a]',
+    '[/]',
+    'a[/]b',
+    '/',
+    '//',
+    '!',
+    '!!a',
+    '\\',
+    '[\\!a]',
+    '**a',
+    'a**',
+    '/**',
+    '**/',
+  )
+  const line = fc.oneof(
+    fc
+      .tuple(
+        fc.constantFrom('', '!', '/', '!/'),
+        fc.array(fc.oneof(piece, odd), { minLength: 1, maxLength: 3 }),
+        fc.constantFrom('', '/', '/**', '/*', ' ', '\r'),
+      )
+      .map(([front, parts, end]) => `${front}${parts.join('/')}${end}`),
+    fc.tuple(piece, piece, odd).map((parts) => parts.join('')),
+    odd,
+  )
+  const text = fc.array(line, { maxLength: 4 }).map((lines) => lines.join('\n'))
+  for (const top of names) for (const below of names) put(names.indexOf(top) % 2 === 0 ? `${top}/${below}` : top)
+  for (const deep of ['a/deep/a', 'a/deep/[a]', '[a]/deep/!a/x y']) if (!existsSync(join(code, deep))) put(deep)
+  git('init', '-q')
+  git('add', '-f', '--', 'a/a', 'a/x y', '!a')
+  await fc.assert(
+    fc.asyncProperty(text, text, async (outer, inner) => {
+      writeFileSync(join(code, '.gitignore'), outer)
+      writeFileSync(join(code, 'a', '.gitignore'), inner)
+      const ours = (await walkDirectory(code)).filter((entry) => entry.type !== 'directory').map((entry) => entry.path)
+      const theirs = git('ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0').filter(Boolean)
+      expect(ours).toEqual([...new Set(theirs)].sort())
+    }),
+    { numRuns: 200 },
+  )
+})
