@@ -14,14 +14,15 @@ export const NO_PROOF_CODE = 70
 
 /**
  * Shell functions over `$d`, a job's directory (torch-submit 0.1: /tmp/torch_submit_job_<id> with job.pid, output.log,
- * exit_code). A pid alone is no identity: the process must work in that directory, as torch-submit starts it. An exit code
+ * exit_code). A pid alone is no identity: the process must work in that directory, or name it, as torch-submit starts it. An exit code
  * older than the pid file is that of an earlier start.
  */
 const FUNCTIONS = `pid_of() { pid=; [ -r "$d/job.pid" ] && read -r pid <"$d/job.pid"; case $pid in ''|*[!0-9]*) pid=; return 1 ;; esac; }
 alive() {
   pid_of && kill -0 "$pid" 2>/dev/null || return 1
   [ -d /proc/self ] || return 0
-  [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(cd "$d" && pwd -P)" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status"
+  grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" && return 1
+  [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(cd "$d" && pwd -P)" ] || grep -q "\${d##*/}" "/proc/$pid/cmdline" 2>/dev/null
 }
 code_of() {
   code=
@@ -61,7 +62,8 @@ export function parseTorchSubmitLook(text: string): ReadonlyMap<string, TorchSub
 /**
  * What a Drover job runs on every node in place of a job of torch-submit that is there: prints its log from the start and
  * as it grows, waits for its end, and ends with its exit code. Told to stop, it stops the job and what came of it: TERM, 20 s,
- * KILL.
+ * KILL. The shell that takes the signals only waits: bash 5.2 reads a trap that comes while it reads a `$(…)` as a part of it
+ * ("unexpected EOF"), and loses it.
  */
 export function followTorchSubmitScript(id: string): string {
   return `${FUNCTIONS}d=${quoteShell(directoryOf(id))}
@@ -76,27 +78,38 @@ show() {
 tree() {
   ps -A -o pid= -o ppid= | awk -v top="$pid" '{ parent[$1] = $2 } END { of[top] = 1; do { more = 0; for (p in parent) if (!(p in of) && (parent[p] in of)) { of[p] = 1; more = 1 } } while (more); for (p in of) print p }'
 }
-stop=
-trap 'stop=\${stop:-0}' TERM INT
-while alive; do
-  if [ -n "$stop" ]; then
-    if [ "$stop" -eq 0 ]; then all=$(tree); kill -s TERM $all 2>/dev/null; fi
-    if [ "$stop" -ge ${STOP_SECONDS} ]; then kill -s KILL $all $(tree) 2>/dev/null; fi
-    stop=$((stop + 1))
-  fi
+stopped() { [ -e "$f" ]; }
+follow() {
+  stop=0
+  while alive; do
+    if stopped; then
+      if [ "$stop" -eq 0 ]; then all=$(tree); kill -s TERM $all 2>/dev/null; fi
+      if [ "$stop" -ge ${STOP_SECONDS} ]; then kill -s KILL $all $(tree) 2>/dev/null; fi
+      stop=$((stop + 1))
+    fi
+    show
+    sleep 1
+  done
+  t=0
+  until code_of || stopped || [ "$t" -ge 10 ]; do
+    sleep 1
+    t=$((t + 1))
+  done
   show
-  sleep 1
-done
-t=0
-until code_of || [ "$t" -ge 10 ]; do
-  sleep 1
-  t=$((t + 1))
-  [ -z "$stop" ] || break
-done
-show
-if code_of; then exit "$code"; fi
-if [ -n "$stop" ]; then exit 143; fi
-echo "drover: torch-submit's job on this node is gone and left no exit code ($d/exit_code): nobody knows how it ended" >&2
-exit ${NO_PROOF_CODE}
+  if code_of; then return "$code"; fi
+  if stopped; then return 143; fi
+  echo "drover: torch-submit's job on this node is gone and left no exit code ($d/exit_code): nobody knows how it ended" >&2
+  return ${NO_PROOF_CODE}
+}
+f=$PWD/.torch-submit-stop.$$
+trap '' TERM INT
+{ follow; echo "$?" >"$f.code"; } &
+child=$!
+trap ': >"$f"' TERM INT
+while kill -0 "$child" 2>/dev/null; do wait "$child"; done
+end=${NO_PROOF_CODE}
+[ -s "$f.code" ] && read -r end <"$f.code"
+rm -f "$f" "$f.code"
+exit "$end"
 `
 }

@@ -57,7 +57,7 @@ class Follower {
   out = ''
   err = ''
   constructor(shell: string) {
-    this.#child = spawn(shell, ['-c', followTorchSubmitScript(id)], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    this.#child = spawn(shell, ['-c', followTorchSubmitScript(id)], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: directory })
     started.push(this.#child)
     this.#child.stdout?.on('data', (piece: Buffer) => {
       this.out += piece.toString()
@@ -89,17 +89,17 @@ describe.each(['sh', 'bash'])('a job of torch-submit followed by %s', (shell) =>
   })
 
   test('one that has ended: the whole log and the code, at once', async () => {
-    const child = await start("{ seq 5000; printf 'no newline'; }")
-    await once(child, 'exit')
+    await start("{ seq 5000; printf 'no newline'; }")
+    await until('the exit code', 5_000, () => file('exit_code') !== '')
     const follower = new Follower(shell)
     expect(await follower.end()).toBe(0)
     expect(follower.out).toBe(`${Array.from({ length: 5000 }, (_, index) => index + 1).join('\n')}\nno newline`)
   })
 
   test('told to stop, it stops the job and its children', async () => {
-    await start('{ sleep 600 & echo $! > child; sleep 601; }')
+    await start('{ echo up; sleep 600 & echo $! > child; sleep 601; }')
     const follower = new Follower(shell)
-    await until('the child', 5_000, () => file('child') !== '')
+    await until('the follower', 5_000, () => follower.out === 'up\n' && file('child') !== '')
     follower.stop()
     expect(await follower.end()).toBe(143)
     const child = Number(file('child'))
