@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { toErrorJson } from '../errors.ts'
 import { sshAddresses } from '../executors/ssh/ssh-addresses.ts'
+import { parseSshOptions } from '../executors/ssh/ssh-options.ts'
 import { loadDatabases, storeDatabasePassword } from '../targets/databases.ts'
 import { editConfigFile, mapAt } from '../targets/edit-config.ts'
 import { applyTargetEdit } from '../targets/edit-target.ts'
@@ -114,7 +115,10 @@ async function takeJobs(cli: Cli, plan: TorchSubmitPlan, { targets }: LoadedTarg
   const lines = await Promise.all(
     [...byTarget].map(async ([name, jobs]) => {
       const target = targets[name]
-      if (target === undefined) return []
+      if (target === undefined || !isOfNodes(target, jobs)) {
+        const detail = `the target ${name} that is there has other nodes; rename it, then import again`
+        return jobs.map(({ job }): Line => ({ what: 'job', name: job.name, outcome: 'unknown', detail }))
+      }
       const findings = await look(cli, target, jobs)
       return await Promise.all(
         jobs.map(
@@ -130,6 +134,16 @@ async function takeJobs(cli: Cli, plan: TorchSubmitPlan, { targets }: LoadedTarg
     }),
   )
   return lines.flat()
+}
+
+/** True when the target, which may have been there before, is that of the jobs: the same hosts. */
+function isOfNodes(target: Target, jobs: readonly ImportedJob[]): boolean {
+  if (target.kind !== 'ssh') return false
+  const hosts = new Set(parseSshOptions(target.options).nodes.map(({ host }) => host))
+  return jobs.every(({ job }) => {
+    const theirs = new Set(job.nodes.map((node) => node.publicIp))
+    return theirs.size === hosts.size && [...theirs].every((host) => hosts.has(host))
+  })
 }
 
 /** Per node: what it says of a job. */

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { databaseUri } from '../../src/targets/databases.ts'
 import { fakeDrover } from '../server/fake-drover.ts'
@@ -357,5 +358,63 @@ describe('drover db', () => {
       expect(run.stderr).toMatch(/config\.yaml:1:\d+: database "studies": the password does not belong into this file/)
       expect(run.stderr).not.toContain('secret')
     }
+  })
+})
+
+describe('drover import torch-submit', () => {
+  const ID = '3f0c2c4e-8f1b-4c58-9a43-0d3a1f2b6c7d'
+  interface Imported {
+    readonly lines: readonly { readonly what: string; readonly outcome: string; readonly detail: string }[]
+  }
+  const imported = async (flags = ''): Promise<readonly string[]> => {
+    const run = await line(`import torch-submit -o json${flags}`)
+    expect(run.code, run.stderr).toBe(0)
+    return (JSON.parse(run.stdout) as Imported).lines.map(({ what, outcome, detail }) => `${what}: ${outcome} (${detail})`)
+  }
+  beforeEach(() => {
+    const from = join(base, '.cache/torch-submit')
+    put(
+      join(from, 'config.yaml'),
+      'clusters: {lab: {head_node: {public_ip: 127.0.0.1, ssh_port: 1, num_gpus: 2}, worker_nodes: []}}\n' +
+        'databases: {studies: {address: db, port: 5432, username: ada, password: secret, type: postgres}}\n',
+    )
+    const database = new DatabaseSync(join(from, 'jobs.db'))
+    database.exec('CREATE TABLE jobs (id TEXT, name TEXT, status TEXT, working_dir TEXT, nodes TEXT, cluster TEXT)')
+    database.prepare('INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?)').run(ID, 'brave-otter-1', 'crashed', '/z', '', 'lab')
+    database.close()
+  })
+
+  test('says what it would do, does it, and does nothing twice', async () => {
+    const dry = ['target: would be imported (127.0.0.1)', 'database: would be imported (postgresql+psycopg2://ada@db:5432/torch_submit)']
+    expect(await imported(' --dry-run')).toEqual([...dry, 'job: would be looked at (torch-submit: crashed)'])
+    expect(existsSync(userFile())).toBe(false)
+    expect(await imported(' --no-jobs')).toEqual(dry.map((text) => text.replace('would be imported', 'imported')))
+    expect(user()).toContain('{host: 127.0.0.1, port: 1, gpus: 2}')
+    expect(user()).not.toContain('secret')
+    const places = { home: environment['DROVER_HOME'] ?? '', environment }
+    expect(await databaseUri('studies', places)).toBe('postgresql+psycopg2://ada:secret@db:5432/torch_submit')
+    const before = user()
+    expect(await imported(' --no-jobs')).toEqual(dry.map((text) => text.replace('would be imported', 'there already')))
+    expect(user()).toBe(before)
+  })
+
+  test('a job whose nodes cannot be asked gets no state', async () => {
+    expect((await imported())[2]).toMatch(/^job: unknown \(ssh 127\.0\.0\.1:1: cannot connect: .*; torch-submit: crashed\)$/)
+  })
+
+  test('a target of the same name with other nodes is left alone, and nobody looks for the job there', async () => {
+    await line('target add lab --kind ssh --node elsewhere')
+    const [target, , job] = await imported()
+    expect([target, job]).toEqual([
+      'target: there already (127.0.0.1)',
+      'job: unknown (the target lab that is there has other nodes; rename it, then import again)',
+    ])
+    expect(user()).toContain('elsewhere')
+  })
+
+  test('where there is nothing of it', async () => {
+    expect((await line('import torch-submit --dir nowhere')).stderr).toMatch(
+      /nothing of torch-submit in .*project\/nowhere\n {2}Name its directory/,
+    )
   })
 })
