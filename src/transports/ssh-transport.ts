@@ -249,6 +249,11 @@ class HostTransport implements SshTransport, TreeHost {
   async #open(): Promise<SshAgent> {
     const give = await this.takeSession()
     let opened: SshAgent | undefined
+    // The first worker comes with the connection: the first command does not wait for a session.
+    this.#connection.sessionArguments().then(
+      () => this.#workers.warm(),
+      () => undefined,
+    )
     try {
       opened = await this.#connection.openAgent({
         onEvent: (words) => {
@@ -267,7 +272,6 @@ class HostTransport implements SshTransport, TreeHost {
       give()
       throw error
     }
-    this.#workers.warm()
     if (!this.#watches.empty) queueMicrotask(() => void this.#rearm())
     return opened
   }

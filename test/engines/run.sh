@@ -2,7 +2,7 @@
 # Tests against real systems; nothing may be skipped: the driver in every shell it must run in, SSH hosts, containers.
 # Debian, root. It installs what is missing, brings machines up (rig/README.md) and takes them down again, whatever happens.
 #   DROVER_ENGINE_REPORT=FILE      where the JSON report goes
-#   DROVER_RIG_INSTANCES='P S'     rig instances (0 to 9) with private homes and with a shared one; default 3 4
+#   DROVER_RIG_INSTANCES='P S'     rig instances (0 to 9) with private homes and with a shared one; default 8 9
 #   arguments                      passed on to vitest: names of test files
 set -eu
 cd "$(dirname "$0")/../.."
@@ -20,7 +20,7 @@ fi
 shellcheck --shell=sh test/engines/run.sh
 "$rig/install.sh" ssh docker
 
-instances=${DROVER_RIG_INSTANCES:-3 4}
+instances=${DROVER_RIG_INSTANCES:-8 9}
 private=${instances%% *} shared=${instances##* }
 export DROVER_RIG_PRIVATE="/var/tmp/drover-rig-$private" DROVER_RIG_SHARED="/var/tmp/drover-rig-$shared"
 # shellcheck disable=SC2317 # called by the traps

@@ -237,6 +237,20 @@ gen_home() { # the login node's home (and every node's, in the shared layout): n
 }
 
 # ---------------------------------------------------------------- up
+# An instance's links, namespaces and cgroups bear its number only: two directories must never share one. Who holds it is
+# written in a file; a rig of this directory (rig.env) holds it too.
+claim_file() { echo /run/engines-instance-$INSTANCE; }
+holds_instance() {
+  local d
+  if { read -r d <$(claim_file); } 2>/dev/null; then [ "$d" = "$DIR" ]; else grep -qsx "INSTANCE=$INSTANCE" $DIR/rig.env; fi
+}
+instance_busy() {
+  { ip -o link; ip netns list; } 2>/dev/null | grep -qE "(^|[ :])${PFX}(br|node[0-9]+|v[0-9]+)([ :@]|$)" || (exec 3<>/dev/tcp/127.0.0.1/$SSH_PORT) 2>/dev/null
+}
+claim_instance() {
+  holds_instance || ! instance_busy || die "instance $INSTANCE is in use by another rig: choose another --instance (0..9)"
+  echo $DIR >$(claim_file)
+}
 bridge_up() {
   local br=${PFX}br
   ip link show $br >/dev/null 2>&1 || ip link add $br type bridge || die "cannot make bridge $br (need root and network namespaces)"
@@ -248,6 +262,7 @@ up() {
   local t0 m started=() p pids=(); t0=$(now)
   lock
   for p in sshd rsync $([ $SSH_ONLY = 1 ] || echo slurmctld slurmdbd slurmd munged mariadbd); do command -v $p >/dev/null || die "$p is not installed: run install.sh"; done
+  claim_instance
   [ -z "$fresh" ] || { down; find $DIR -mindepth 1 -maxdepth 1 ! -name lock ! -name home -exec rm -rf {} +; }
   gen_user; gen_files; save_settings
   # leftovers of an unclean stop: processes tagged with this DIR whose machine is not known any more
@@ -311,11 +326,14 @@ down() {
     p=; for e in $(grep -lszxF "$(TAG)" /proc/[0-9]*/environ 2>/dev/null); do e=${e#/proc/}; p+=" ${e%/environ}"; done
     [ -n "$p" ] || break; kill -KILL $p 2>/dev/null; sleep .1
   done
-  for m in $(ip netns list 2>/dev/null | awk '{print $1}' | grep -x "${PFX}node[0-9]*"); do ip netns del $m; done
-  for m in $(ip -o link 2>/dev/null | awk -F'[ :@]+' '{print $2}' | grep -x "${PFX}[vrq][0-9]*"); do ip link del $m 2>/dev/null; done
-  ip link del ${PFX}br 2>/dev/null
+  if holds_instance; then
+    for m in $(ip netns list 2>/dev/null | awk '{print $1}' | grep -x "${PFX}node[0-9]*"); do ip netns del $m; done
+    for m in $(ip -o link 2>/dev/null | awk -F'[ :@]+' '{print $2}' | grep -x "${PFX}[vrq][0-9]*"); do ip link del $m 2>/dev/null; done
+    ip link del ${PFX}br 2>/dev/null
+    for d in memory freezer cpuacct; do cg_remove /sys/fs/cgroup/$d/$PFX; done
+    rm -f $(claim_file)
+  fi
   for d in $(awk -v d="$DIR/" 'index($2, d) == 1 {print $2}' /proc/mounts | sort -r); do umount $d 2>/dev/null || umount -l $d; done
-  for d in memory freezer cpuacct; do cg_remove /sys/fs/cgroup/$d/$PFX; done
   note "cluster down in $(ms $t0) ms"
 }
 
