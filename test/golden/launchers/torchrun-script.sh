@@ -190,6 +190,48 @@ def shell_code(code):
     return 128 - code if code < 0 else min(code, 255) or 1
 
 
+GUARD = '''
+trap "" TERM INT HUP
+sessions=
+while read -r pid start; do sessions="$sessions $pid:$start"; done
+for each in $sessions; do
+  pid=${each%%:*} start=
+  if read -r stat 2>/dev/null <"/proc/$pid/stat"; then
+    set -- ${stat##*) }
+    shift 19
+    start=$1
+  fi
+  # The number may have been given out again.
+  [ -n "$start" ] && [ "$start" != "${each#*:}" ] || kill -KILL "-$pid" 2>/dev/null
+done
+'''
+
+
+def start_time(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return "-"
+
+
+def guard_sessions():
+    """From here on, every session that this process starts ends with it."""
+    import subprocess
+
+    reading, writing = os.pipe()
+    subprocess.Popen(["sh", "-c", GUARD, "drover-guard"], stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    os.close(reading)
+    original = subprocess.Popen.__init__
+
+    def start(self, *args, **options):
+        original(self, *args, **options)
+        if options.get("start_new_session"):
+            os.write(writing, ("%d %s\n" % (self.pid, start_time(self.pid))).encode())
+
+    subprocess.Popen.__init__ = start
+
+
 def with_known_options(parser, argv):
     """Leaves out what this torch does not know (--local_addr came with 1.13)."""
     known = parser._option_string_actions
@@ -208,6 +250,7 @@ def main(path, own, argv):
         # torch 1.13 on Python 3.11 fails on its own default for the redirects.
         own = own + ["-r", "2", "-t", "1"] if not any(word.startswith(("--redirects", "--tee")) for word in own) else own
     own = with_known_options(run.get_args_parser(), own)
+    guard_sessions()
     try:
         run.main(own + argv)
         return 0
