@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest'
 import { InputError } from '../errors.ts'
 import type { LauncherSpec } from '../task/launcher.ts'
 import type { RunSpec } from '../task/task-spec.ts'
-import { compileLaunch, type LaunchContext } from './compile-launch.ts'
+import { compileLaunch } from './compile-launch.ts'
+import type { LaunchContext } from './launch-context.ts'
 import { masterPortOf } from './master-port.ts'
 
 const context: LaunchContext = { numNodes: 2, sharedHome: false, envs: {}, secretNames: [] }

@@ -1,20 +1,11 @@
 import type { LauncherSpec } from '../task/launcher.ts'
 import type { RunSpec } from '../task/task-spec.ts'
 import { compileDistributed } from './distributed-launcher.ts'
+import type { LaunchContext } from './launch-context.ts'
 import { compileMacroVariables, compileWord, hasMacro } from './macros.ts'
 import { compileMpirun } from './mpirun-launcher.ts'
 import { compileOptuna } from './optuna-launcher.ts'
 import { compileTorchrun } from './torchrun-launcher.ts'
-
-/** What a launcher has to know beside the command when it is compiled; the rest it reads from the job's environment. */
-export interface LaunchContext {
-  readonly numNodes: number
-  /** True when all nodes see one job directory. */
-  readonly sharedHome: boolean
-  /** The task's own variables: those with macros are set anew on the node. */
-  readonly envs: Readonly<Record<string, string>>
-  readonly secretNames: readonly string[]
-}
 
 /**
  * What every node runs: the user's command, wrapped by its launcher, as POSIX sh that bash and busybox run as well. Without a

@@ -1,4 +1,3 @@
-import { quoteShell } from '../driver/quote.ts'
 import type { RunSpec } from '../task/task-spec.ts'
 import { compileWord } from './macros.ts'
 
@@ -27,9 +26,4 @@ export function compileFile(path: string, text: string): string {
   return `cat >${target}.$_d_id.new" <<'${end}' && mv ${target}.$_d_id.new" ${path} || _d_fail 'cannot write its files'
 ${text}${text.endsWith('\n') ? '' : '\n'}${end}
 `
-}
-
-/** `NAME='value'` lines for options that are texts. */
-export function compileAssignment(name: string, value: unknown): string {
-  return `${name}=${quoteShell(typeof value === 'string' ? value : '')}\n`
 }
