@@ -11,8 +11,7 @@ const stopAsPeer = (attempt: Attempt) => {
   writeFileSync(join(attempt.dir, attemptPaths.peerMark), '')
   process.kill(attempt.pid, 'SIGTERM')
 }
-const ready = (attempt: Attempt) =>
-  until('setup to be done', 10_000, () => attempt.events('job').some((event) => event.word === 'ready'))
+const ready = (attempt: Attempt) => until('setup to be done', 10_000, () => attempt.events('job').some((event) => event.word === 'ready'))
 
 const base = { firstRank: 3, gate: true, setup: 'echo setup $DROVER_NODE_RANK' } as const
 

@@ -39,7 +39,10 @@ describe('two projects with a target of one name', { timeout: 120_000 }, () => {
         files: [join(project(name), 'drover.yaml')],
       })
       const [plan] = JSON.parse((await run(name, 'plan', '--on', 'lab', '-o', 'json', '--', 'true')).stdout) as PlanView[]
-      expect(plan).toMatchObject({ prologue: `export LAB=${name}`, places: [{ attempt_dir: join(home.base, `root-${name}`, 'jobs/JOBID/1') }] })
+      expect(plan).toMatchObject({
+        prologue: `export LAB=${name}`,
+        places: [{ attempt_dir: join(home.base, `root-${name}`, 'jobs/JOBID/1') }],
+      })
     }
     expect((await run('one', 'plan', '--on', 'lab', '--', 'true')).stdout).toMatch(/^prologue\n {2}export LAB=one$/m)
     const outside = await run('none', 'run', '--on', 'lab', '--', 'true')

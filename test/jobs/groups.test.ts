@@ -81,7 +81,11 @@ describe('notify', () => {
     await submit(write('long.yaml', 'name: long\nnotify: {on_start: "cat >long.json"}\nrun: sleep 1000\n'))
     const path = join(home.directory, 'long.json')
     await until('the command to have run', 10_000, () => existsSync(path) && readFileSync(path, 'utf8').endsWith('\n'))
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ name: 'long', state: expect.stringMatching(/^(starting|running)$/), started_at: expect.any(String) })
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+      name: 'long',
+      state: expect.stringMatching(/^(starting|running)$/),
+      started_at: expect.any(String),
+    })
     await home.drover.cancel('long')
     await home.drover.wait('long')
   })
