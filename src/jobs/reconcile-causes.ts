@@ -120,7 +120,7 @@ export function wordCause(word: NativeWord, evidence: Evidence, known: Cause | u
     ...(known?.element === undefined ? {} : { element: known.element }),
     ...(code === undefined ? {} : { code }),
     ...(signal === undefined ? {} : { signal }),
-    message: `the target reports ${word.word}${code === undefined ? '' : ` (exit code ${code})`}${without}`,
+    message: `the target reports ${word.word}${word.reason === undefined ? '' : `: ${word.reason}`}${code === undefined ? '' : ` (exit code ${code})`}${without}`,
   }
 }
 

@@ -29,7 +29,8 @@ async function output(job: Job): Promise<string> {
 }
 
 /** Processes of jobs that are left on the machines. */
-const left = () => ['node1', 'node2', 'node3', 'node4'].flatMap((node) => rig.processes(node).filter((line) => line.includes(home.root)))
+const left = () =>
+  ['node1', 'node2', 'node3', 'node4'].flatMap((node) => rig.processes(node).filter((line) => line.includes(`${home.root}/jobs`)))
 
 const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000))
 

@@ -62,7 +62,7 @@ function compile(task: Partial<ResolvedTask>, assignedGpus: readonly number[], a
 /** What node.sh exports as CUDA_VISIBLE_DEVICES, by its case label. */
 function devices(plan: ReturnType<typeof compile>): Readonly<Record<string, string>> {
   const text = plan.places[0]?.files.find(({ path }) => path === attemptPaths.node)?.content ?? ''
-  const found = text.matchAll(/^ +(\d+(?::\w+)?)\) .*\bCUDA_VISIBLE_DEVICES=(\S*)/gm)
+  const found = text.matchAll(/^ +(\d+(?::\w+)?)\) (?:export .*\n)*?export CUDA_VISIBLE_DEVICES=(\S*)/gm)
   return Object.fromEntries([...found].map(([, label, value]) => [label, value]))
 }
 
