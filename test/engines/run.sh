@@ -20,6 +20,12 @@ fi
 shellcheck --shell=sh test/engines/run.sh
 "$rig/install.sh" ssh docker
 
+if ! python3 -c 'import ensurepip' > /dev/null 2>&1; then
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
+fi
+DROVER_PYTHON_ENV=$(test/engines/python-env.sh)
+export DROVER_PYTHON_ENV
+
 instances=${DROVER_RIG_INSTANCES:-8 9}
 private=${instances%% *} shared=${instances##* }
 export DROVER_RIG_PRIVATE="/var/tmp/drover-rig-$private" DROVER_RIG_SHARED="/var/tmp/drover-rig-$shared"

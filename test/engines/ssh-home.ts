@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Job } from '../../src/jobs/drover.ts'
-import type { Fixture, FixtureOptions } from '../../src/testing/index.ts'
+import type { FixtureOptions } from '../../src/testing/index.ts'
 import { LocalHome } from '../conformance/local-home.ts'
 import type { SshRig } from './ssh-rig.ts'
 
@@ -15,9 +15,11 @@ export class SshHome extends LocalHome {
   readonly rig: SshRig
   readonly kind: LabKind
   readonly root: string
+  #mounted: string | undefined
 
   constructor(rig: SshRig, kind: LabKind, options: FixtureOptions = {}, nodeOptions = '') {
-    super(options, {}, rig.directory)
+    const { diskBytes, ...rest } = options
+    super(rest, {}, rig.directory)
     this.rig = rig
     this.kind = kind
     // The account of the machines is another than ours.
@@ -28,6 +30,7 @@ export class SshHome extends LocalHome {
       mkdirSync(this.root)
       chmodSync(this.root, 0o777)
     }
+    if (diskBytes !== undefined) this.#mountJobs(diskBytes)
     const config = join(this.base, '.config', 'drover')
     mkdirSync(config, { recursive: true })
     writeFileSync(
@@ -43,9 +46,19 @@ ${NODES.map((node) => `      - {host: ${node}, cpus: 4${nodeOptions}}\n`).join('
     )
   }
 
+  /** Job directories of the first machine on a small disk of their own. */
+  #mountJobs(bytes: number): void {
+    const jobs = join(this.root, 'jobs')
+    this.rig.as('node1', 'mkdir', '-p', '-m', '700', jobs)
+    this.rig.on('node1', 'sh', '-c', 'mount -t tmpfs -o "size=$1,mode=700,uid=$(stat -c %u "$2")" tmpfs "$2"', 'sh', String(bytes), jobs)
+    this.#mounted = jobs
+  }
+
+  /** Rank 0's, which is on the first machine: its disk is seen through its first process. */
   override attemptDir(job: Job, attempt = job.attempt): string {
     const several = job.ranks.length > 1 ? '-0' : ''
-    return join(this.root, 'jobs', job.id, `${attempt}${several}`)
+    const first = readFileSync(join(this.rig.directory, 'nodes/node1/init'), 'utf8').trim()
+    return join(`/proc/${first}/root`, this.root, 'jobs', job.id, `${attempt}${several}`)
   }
 
   /** Process ids are those inside a machine: the one is meant that carries this home's root. */
@@ -85,18 +98,8 @@ ${NODES.map((node) => `      - {host: ${node}, cpus: 4${nodeOptions}}\n`).join('
   }
 
   override async close(): Promise<void> {
+    if (this.#mounted !== undefined) this.rig.on('node1', 'umount', '-l', this.#mounted)
     await super.close()
     if (this.kind === 'private') for (const node of NODES) this.rig.on(node, 'rm', '-rf', this.root)
   }
-}
-
-/** The same without the hook of those whose files lie where this process cannot see them. */
-export function withoutFiles(home: SshHome): Fixture {
-  return new Proxy<Fixture>(home, {
-    get(target, key) {
-      if (key === 'attemptDir') return undefined
-      const value: unknown = Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 }
