@@ -4,6 +4,7 @@ import type { JobRow, Store } from '../store/store.ts'
 import { isSettled } from '../task/states.ts'
 import { findJob } from './find-job.ts'
 import type { JobControl } from './job-context.ts'
+import { launcherSecrets } from './launcher-secrets.ts'
 
 /**
  * Begins a new attempt of an ended job under the same id. `elements`: positions, `failed`, or absent for all that have not
@@ -25,7 +26,8 @@ export async function retryJob(
   const task = JSON.parse(row.task) as ResolvedTask
   const target = await targets.open(row)
   if (task.secretNames.length > 0) {
-    const values = { ...secrets.read(row.id), ...options.secrets }
+    const own = await launcherSecrets(task.spec.launcher, (name) => targets.databaseUri(name, task.clientDirectory))
+    const values = { ...own, ...secrets.read(row.id), ...options.secrets }
     const missing = task.secretNames.filter((name) => values[name] === undefined)
     if (missing.length > 0)
       throw new InputError('missing_secret', `job ${row.id} needs the secrets ${missing.join(', ')} again`, {

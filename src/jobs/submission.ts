@@ -7,6 +7,7 @@ import { factsOf } from '../targets/site-facts.ts'
 import { COMMAND_SOURCE, type TaskFile, type TaskSpec } from '../task/task-spec.ts'
 import { type Transport, transportAt } from '../transports/transport.ts'
 import { newJobId } from './job-ids.ts'
+import { launcherSecrets } from './launcher-secrets.ts'
 import { hideSecrets } from './secret-texts.ts'
 import type { NamedTarget, OpenTarget } from './target-set.ts'
 
@@ -24,6 +25,8 @@ export interface SubmissionContext {
   others(except: NamedTarget): readonly { readonly name: string; readonly capabilities: OpenTarget['executor']['capabilities'] }[]
   /** An upstream that is no task of the file: the id of the earlier job it means, if there is one. */
   findJob(selector: string): Promise<string | undefined>
+  /** The address of a registered database. */
+  databaseUri(name: string): Promise<string>
   readonly clientDirectory: string | undefined
   now(): number
 }
@@ -34,7 +37,8 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
   const idOf = (name: string): string | undefined => ids[file.tasks.findIndex((task) => task.name === name)]
   const groupId = file.tasks.length > 1 ? newJobId() : undefined
   const submissions: Submission[] = []
-  for (const [index, spec] of file.tasks.entries()) {
+  for (const [index, written] of file.tasks.entries()) {
+    const spec = { ...written, secrets: { ...(await launcherSecrets(written.launcher, context.databaseUri)), ...written.secrets } }
     const place = { target: spec.target, ...(context.clientDirectory === undefined ? {} : { clientDirectory: context.clientDirectory }) }
     const target = await context.target(place)
     const upstreams = await upstreamIds(spec, idOf, context)

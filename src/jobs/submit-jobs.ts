@@ -17,6 +17,7 @@ export async function submitJobs(
     target: (name) => targets.open(name),
     others: (except) => targets.capabilities(except),
     findJob: async (selector) => (await store.job(selector))?.id,
+    databaseUri: (name) => targets.databaseUri(name, options.clientDirectory),
     clientDirectory: options.clientDirectory,
     now: () => control.now(),
   })

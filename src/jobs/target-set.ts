@@ -4,6 +4,7 @@ import type { Capabilities } from '../executors/capabilities.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import { type ConnectWorld, executorOf, executorTargetKinds } from '../executors/registry.ts'
 import type { JobRow } from '../store/store.ts'
+import { databaseUri } from '../targets/databases.ts'
 import { type LoadedTargets, loadTargets } from '../targets/load-targets.ts'
 import { cacheSite, readCachedSite } from '../targets/site-facts.ts'
 import { type Target, targetKey } from '../targets/target.ts'
@@ -119,6 +120,12 @@ export class TargetSet {
     const definition = typeof place === 'string' ? undefined : definitionOf(place)
     if (definition !== undefined) return this.#ready.get(targetKey(definition))
     return [...this.#ready.values()].find((runtime) => runtime.name === name)
+  }
+
+  /** The address of a database that a client has registered. Throws as `databaseUri`. */
+  databaseUri(name: string, clientDirectory: string | undefined): Promise<string> {
+    const { home, environment } = this.#options
+    return databaseUri(name, { home, environment, ...(clientDirectory === undefined ? {} : { clientDirectory }) })
   }
 
   /** True while any target has an attempt at work or a job in line. */

@@ -1,4 +1,5 @@
 import { InputError } from '../../errors.ts'
+import { masterPortOf } from '../../launchers/master-port.ts'
 import { factsOf, type NodeFacts } from '../../targets/site-facts.ts'
 import { compilePlace, dealDevices } from '../compile-place.ts'
 import { dealPositions } from '../deal-positions.ts'
@@ -80,6 +81,7 @@ export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Pl
       devices: dealDevices(share.gpus, task.perNode.gpus, task.array ? width : 1),
       positions: own,
       width,
+      ...(task.spec.launcher === undefined ? {} : { env: { DROVER_MASTER_PORT: String(masterPortOf(as.jobId, as.attempt)) } }),
       gate: several && !task.array && task.setup !== undefined,
     })
   })
