@@ -21,6 +21,7 @@ export type {
   JobAttempt,
   JobElements,
   JobEvent,
+  JobLocation,
   JobRank,
   ListFilter,
   LogChunk,

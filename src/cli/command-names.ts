@@ -19,6 +19,8 @@ export const COMMAND_FACTS = {
   explain: { summary: 'say why a job waits, or how it ended', completes: 'jobs' },
   settle: { summary: 'decide the end of a lost job', completes: 'jobs' },
   fetch: { summary: 'copy files of a job to this machine', completes: 'jobs' },
+  shell: { summary: 'open a shell, or run a command, where a job runs', completes: 'jobs' },
+  forward: { summary: 'bring a port of a job to this machine', completes: 'jobs' },
   package: { summary: 'write code, as it would be sent, to an archive', completes: 'files' },
   rm: { summary: 'remove ended jobs and their directories', completes: 'jobs' },
   prune: { summary: 'remove old jobs by age or size' },

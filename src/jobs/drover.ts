@@ -37,6 +37,8 @@ export interface Drover extends AsyncDisposable {
     options?: { readonly globs?: readonly string[]; readonly to?: string },
   ): Promise<{ readonly directory: string; readonly files: readonly string[] }>
   explain(selector: string): Promise<Explanation>
+  /** Where a rank (default 0) of a started job runs, or ran, and how to get there. */
+  locate(selector: string, options?: { readonly rank?: number }): Promise<JobLocation>
   prune(
     options: PruneOptions,
   ): Promise<{ readonly removed: readonly string[]; readonly bytes: number; readonly warnings: readonly string[] }>
@@ -209,6 +211,29 @@ export interface Explanation {
   readonly chain: readonly { readonly at: string; readonly text: string }[]
   readonly log_tail: { readonly file: string; readonly lines: readonly string[] } | null
   readonly next_step: string
+}
+
+/** The place of one rank of a job. */
+export interface JobLocation {
+  readonly job: string
+  /** The newest attempt that was put anywhere. */
+  readonly attempt: number
+  readonly rank: number
+  readonly state: State
+  readonly node: string
+  readonly kind: string
+  /** Absolute, on the node, as the other paths. */
+  readonly attempt_dir: string
+  readonly work_dir: string
+  /** The job's variables, secrets among them; gone once the attempt has ended. */
+  readonly env_file: string
+  readonly ended: boolean
+  /** The command runs in a container; the place is the node around it. */
+  readonly container: boolean
+  /** POSIX sh text that makes the rank's environment in the shell that reads it and goes to its work directory; holds no secret. */
+  readonly enter: string
+  /** Arguments of ssh up to the host; null: this machine. */
+  readonly address: readonly string[] | null
 }
 
 export interface PruneOptions {

@@ -22,6 +22,7 @@ import type {
   Explanation,
   Job,
   JobEvent,
+  JobLocation,
   ListFilter,
   LogChunk,
   LogQuery,
@@ -38,6 +39,7 @@ import { followEvents, waitForJob } from './follow-changes.ts'
 import type { JobContext, JobControl } from './job-context.ts'
 import { JobGraph } from './job-graph.ts'
 import { jobLogSource } from './job-log-source.ts'
+import { locateJob } from './locate-job.ts'
 import { readLogs } from './log-reader.ts'
 import { OwnedWork } from './owned-work.ts'
 import { planTasks } from './plan-tasks.ts'
@@ -298,6 +300,10 @@ class JobSupervisor implements Supervisor {
 
   async explain(selector: string): Promise<Explanation> {
     return explainRow(await this.#row(selector), this.#control)
+  }
+
+  async locate(selector: string, options: { readonly rank?: number } = {}): Promise<JobLocation> {
+    return locateJob(await this.#row(selector), options, this.#control)
   }
 
   async prune(

@@ -70,6 +70,16 @@ export class TargetSet {
     })
   }
 
+  /** The definition a job was submitted to, else what the files say; opens nothing. Throws `unknown_target`. */
+  definition(place: Place): Target {
+    return this.#definition(place)
+  }
+
+  /** How a person's own session reaches a node of a target; undefined: it is this machine. */
+  sessionArguments(target: Target, node: string): readonly string[] | undefined {
+    return executorOf(target.kind).sessionArguments?.(target, node, this.#options.environment)
+  }
+
   #definition(place: Place): Target {
     if (typeof place === 'string') return this.#named(place, undefined)
     if (!('id' in place)) return this.#named(place.target, place.clientDirectory)

@@ -6,6 +6,7 @@ import type {
   Explanation,
   Job,
   JobEvent,
+  JobLocation,
   ListFilter,
   LogChunk,
   LogQuery,
@@ -186,6 +187,10 @@ class DroverClient implements Drover {
 
   async explain(selector: string): Promise<Explanation> {
     return await this.#get(jobPath(selector, 'explain'))
+  }
+
+  async locate(selector: string, options: { rank?: number } = {}): Promise<JobLocation> {
+    return await this.#post(jobPath(selector, 'locate'), options, true)
   }
 
   async prune(options: PruneOptions): ReturnType<Drover['prune']> {

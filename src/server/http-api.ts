@@ -72,6 +72,7 @@ const RETRY = z.object({ elements: z.optional(z.union([POSITIONS, z.literal('fai
 const SETTLE = z.object({ as: z.enum(['succeeded', 'failed', 'cancelled']), reason: z.string().check(z.minLength(1)) })
 const REMOVE = z.object({ selectors: z.array(z.string()).check(z.minLength(1)), force: z.optional(z.boolean()) })
 const FETCH = z.object({ globs: z.optional(z.array(z.string())), to: z.optional(z.string()) })
+const LOCATE = z.object({ rank: z.optional(POSITION) })
 const PRUNE = z.object({ olderThanMs: z.optional(AMOUNT), maxBytes: z.optional(AMOUNT), dryRun: z.optional(z.boolean()) })
 
 /** Reads and checks a JSON body. The message names keys and what was expected, never a value: it may be a secret. */
@@ -201,6 +202,9 @@ export function createHttpApi(options: HttpApiOptions): Hono {
   )
   app.post('/v1/jobs/:job/fetch', async (context) =>
     context.json(await drover.fetch(context.req.param('job'), exact(await body(context, FETCH)))),
+  )
+  app.post('/v1/jobs/:job/locate', async (context) =>
+    context.json(await drover.locate(context.req.param('job'), exact(await body(context, LOCATE)))),
   )
 
   app.post('/v1/jobs/:job/logs', async (context) => {

@@ -36,6 +36,8 @@ describe('arguments become requests', () => {
     ['rm x y --force', 'remove', [['x', 'y'], { force: true }]],
     ['fetch x *.txt --to out', 'fetch', ['x', { globs: ['*.txt'], to: '/somewhere/out' }]],
     ['explain x', 'explain', ['x']],
+    ['shell x 2 -o json', 'locate', ['x', { rank: 2 }]],
+    ['forward x 80:8080 --rank 1 -o json', 'locate', ['x', { rank: 1 }]],
     ['prune --older-than 30d --max-size 10GB --dry-run', 'prune', [{ olderThanMs: 2_592_000_000, maxBytes: 10_737_418_240, dryRun: true }]],
     ['target list', 'targets', [{ clientDirectory: '/somewhere' }]],
     ['target check local', 'checkTarget', ['local', { clientDirectory: '/somewhere' }]],

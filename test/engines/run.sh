@@ -20,8 +20,8 @@ fi
 shellcheck --shell=sh test/engines/run.sh
 "$rig/install.sh" ssh docker
 
-if ! python3 -c 'import ensurepip' > /dev/null 2>&1; then
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
+if ! /usr/bin/python3 -c 'import ensurepip' > /dev/null 2>&1; then
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv
 fi
 DROVER_PYTHON_ENV=$(test/engines/python-env.sh)
 export DROVER_PYTHON_ENV

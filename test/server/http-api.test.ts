@@ -88,6 +88,7 @@ describe('every method crosses the socket with its arguments', () => {
     ['settle', (d) => d.settle('x', { as: 'failed', reason: 'power cut' }), 'settle', ['x', { as: 'failed', reason: 'power cut' }]],
     ['remove', (d) => d.remove(['x', 'y'], { force: true }), 'remove', [['x', 'y'], { force: true }]],
     ['fetch', (d) => d.fetch('x', { globs: ['*.txt'], to: '/o' }), 'fetch', ['x', { globs: ['*.txt'], to: '/o' }]],
+    ['locate', (d) => d.locate('x', { rank: 3 }), 'locate', ['x', { rank: 3 }]],
     ['explain', (d) => d.explain('x'), 'explain', ['x']],
     ['prune', (d) => d.prune({ olderThanMs: 1, dryRun: true }), 'prune', [{ olderThanMs: 1, dryRun: true }]],
     ['targets', (d) => d.targets({ clientDirectory: '/a&b=ü' }), 'targets', [{ clientDirectory: '/a&b=ü' }]],

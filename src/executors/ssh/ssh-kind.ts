@@ -13,6 +13,7 @@ import { siteOf, sshExecutor } from './ssh-executor.ts'
 import { sshLoginSteps } from './ssh-login.ts'
 import type { SshNode } from './ssh-node.ts'
 import { parseSshOptions, refuseSshOption, sshOptionNames, sshRequiredOptions } from './ssh-options.ts'
+import { sshSessionArguments } from './ssh-session.ts'
 
 /** The server's own address, as the other nodes see it: `client port SERVER port` (sshd sets it). */
 const OWN_ADDRESS = 'printf "drover-address %s\\n" "$SSH_CONNECTION"'
@@ -95,4 +96,5 @@ export const sshKind: ExecutorKind = {
   },
   check: (target, world) => checkSshTarget(target, world, createSshTransport),
   loginSteps: sshLoginSteps,
+  sessionArguments: sshSessionArguments,
 }
