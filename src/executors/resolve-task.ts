@@ -38,12 +38,14 @@ function usedKeys(spec: TaskSpec, candidate: ResourceCandidate, { containers }: 
   return [...Object.keys(spec.foreign), ...resources, ...mounts]
 }
 
-function refuse(spec: TaskSpec, context: ResolveContext, key: string, reason: string): InputError {
+function refuse(spec: TaskSpec, context: ResolveContext, key: string, reason: string, own?: string): InputError {
   const able = context.others.filter((other) => other.capabilities.refusedKeys[key] === undefined).map((other) => other.name)
   const hint =
-    able.length > 0
-      ? `Targets that can: ${able.join(', ')} (use --on).`
-      : 'No configured target can honour it; remove the key, or add a target of a kind that can.'
+    own !== undefined
+      ? own
+      : able.length > 0
+        ? `Targets that can: ${able.join(', ')} (use --on).`
+        : 'No configured target can honour it; remove the key, or add a target of a kind that can.'
   return new InputError(
     'unsupported',
     `task ${spec.name ?? ''}: target "${context.target}" (${context.kind}) cannot honour "${key}": ${reason}`.replace('task :', 'task:'),
@@ -93,7 +95,7 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
     )
     if (matching.length >= Math.ceil(choice.count)) return { perNode: { ...base, gpus: Math.ceil(choice.count), gpuType: choice.type } }
   }
-  const asked = candidate.accelerators.map((choice) => `${choice.type}:${choice.count}`).join(' or ')
+  const asked = candidate.accelerators.map(({ type, count }) => (type === '*' ? `${count} GPUs` : `${type}:${count}`)).join(' or ')
   const has = site.gpus.length === 0 ? 'no GPU' : site.gpus.map((gpu) => gpu.name).join(', ')
   return { perNode: empty, problem: { key: 'resources.accelerators', why: `it asks for ${asked} and the target gives ${has}` } }
 }
@@ -132,7 +134,14 @@ function resolveResources(
     }
     const fit = fitTarget(spec, candidate, context)
     if (fit.problem === undefined) return { candidate, perNode: fit.perNode }
-    refusal ??= refuse(spec, context, fit.problem.key, fit.problem.why)
+    // What another target has room for is known only when it is asked.
+    refusal ??= refuse(
+      spec,
+      context,
+      fit.problem.key,
+      fit.problem.why,
+      'Ask for less, or choose a larger target with --on: drover target list.',
+    )
   }
   throw refusal ?? new InputError('invalid_task', `task ${spec.name ?? ''} has no resources candidate`)
 }

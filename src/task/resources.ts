@@ -98,6 +98,8 @@ function readMemory(node: Located | undefined, cpus: Amount | undefined, path: s
 
 function readAccelerators(node: Located | undefined): readonly AcceleratorChoice[] {
   const choices: (AcceleratorChoice | undefined)[] = []
+  // A number alone is Drover's own form: so many of whatever there is.
+  if (node?.kind === 'scalar' && /^\d+$/.test(node.text)) return node.text.match(/[1-9]/) ? [{ type: '*', count: Number(node.text) }] : []
   if (node?.kind === 'scalar') choices.push(parseAccelerator(node.text))
   if (node?.kind === 'list') for (const item of node.items) choices.push(item.kind === 'scalar' ? parseAccelerator(item.text) : undefined)
   if (node?.kind === 'map') {
