@@ -42,7 +42,6 @@ ${prologue ?? ''}`
  * (`module`) can be used by the command. It is to be read by bash where there is one, as prologues are in a job.
  */
 export function compileSession(enter: string, command: readonly string[] | undefined): string {
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: shell text
   return `${enter}${command === undefined ? 'exec "${SHELL:-/bin/sh}"' : quoteArgv(command)}\n`
 }
 

@@ -25,7 +25,7 @@ export async function locateJob(
   const settled = isSettled(row.state)
   if (task === undefined || attempt === undefined || plan === undefined || (row.startedAt === undefined && !settled && row.attempt === 1)) {
     throw new InputError('conflict', `job ${row.id} has not started (${row.state}): there is no place to go to yet`, {
-      hint: settled ? `Why: drover explain ${row.id}` : `Wait for it: drover wait ${row.id} --until started`,
+      hint: `Why: drover explain ${row.id}`,
     })
   }
   const rank = options.rank ?? 0

@@ -35,7 +35,7 @@ export function forwardArgv({ address }: JobLocation, { here, there }: Ports): r
 }
 
 /** ssh says of a taken port only that it cannot listen. @throws DroverError `conflict` */
-async function requireFree(port: number): Promise<void> {
+export async function requireFree(port: number): Promise<void> {
   const server = createServer()
   try {
     server.listen(port, LOOPBACK)
