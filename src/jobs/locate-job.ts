@@ -3,11 +3,14 @@ import { InputError } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import type { JobRow } from '../store/store.ts'
 import { containerImageOf } from '../task/container.ts'
-import { isSettled } from '../task/states.ts'
+import { isSettled, type State } from '../task/states.ts'
 import { readAttemptPlan } from './attempt-plan.ts'
 import type { JobLocation } from './drover.ts'
 import { compileEnter } from './enter-script.ts'
 import type { JobControl } from './job-context.ts'
+
+/** States in which nothing of the first attempt need be on the target yet. */
+const UNPLACED: ReadonlySet<State> = new Set(['created', 'queued', 'staging', 'submitting'])
 
 /**
  * Where a rank of a job runs, or ran, and how a person gets there; asks no target.
@@ -23,8 +26,9 @@ export async function locateJob(
   const attempt = (await store.attempts(row.id)).findLast((each) => each.plan !== undefined)
   const plan = readAttemptPlan(attempt?.plan)
   const settled = isSettled(row.state)
-  if (task === undefined || attempt === undefined || plan === undefined || (row.startedAt === undefined && !settled && row.attempt === 1)) {
-    throw new InputError('conflict', `job ${row.id} has not started (${row.state}): there is no place to go to yet`, {
+  if (task === undefined || attempt === undefined || plan === undefined || (row.attempt === 1 && UNPLACED.has(row.state))) {
+    const never = settled ? 'never started' : 'has not started'
+    throw new InputError('conflict', `job ${row.id} ${never} (${row.state}): there is no place to go to`, {
       hint: `Why: drover explain ${row.id}`,
     })
   }

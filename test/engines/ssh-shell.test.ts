@@ -66,7 +66,10 @@ describe('drover shell over ssh', () => {
   test('a shell has a terminal', async () => {
     // `script` gives ssh a terminal of ours; without one there, -t is in vain.
     const command = `${process.execPath} ${DROVER_BIN} shell ${job.id} 1`
-    const child = spawn('script', ['-qec', command, '/dev/null'], { env: home.environment, stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn('sh', ['-c', 'exec script -qec "$1" /dev/null', 'sh', command], {
+      env: home.environment,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     let text = ''
     child.stdout.on('data', (piece: Buffer) => {
       text += piece.toString()

@@ -119,7 +119,17 @@ test('a job that has not started has no place yet', async () => {
   await home.drover.cancel('before')
   // Its condition can no longer hold: it ends without ever having had a place.
   await home.drover.wait('later')
-  expect((await run('forward', 'later', '80')).stderr).toContain('has not started (')
+  expect((await run('forward', 'later', '80')).stderr).toContain('never started (')
+})
+
+test('an array has the place that its elements share', async () => {
+  const file = join(home.directory, 'array.yaml')
+  writeFileSync(file, 'name: many\narray: 3\nrun: while [ ! -e go ]; do sleep 0.05; done\n')
+  await run('run', '--detach', file)
+  await home.drover.wait('many', { until: 'started' })
+  const outcome = await run('shell', 'many', '--', 'sh', '-c', 'echo "$DROVER_NODE_RANK of $SKYPILOT_NUM_JOBS"; touch go')
+  expect(outcome).toMatchObject({ code: 0, stdout: '0 of 3\n', stderr: '' })
+  expect((await home.drover.wait('many')).state).toBe('succeeded')
 })
 
 test('the prologue of the target acts on the command', async () => {

@@ -28,7 +28,7 @@ function parsePorts(text: string): Ports {
  * The ssh that forwards; empty where the port is on this machine already. It has a connection of its own: a forward asked of
  * a shared one stays open after the one who asked has gone. ssh runs the local command once all ports are bound.
  */
-export function forwardArgv({ address }: JobLocation, { here, there }: Ports): readonly string[] {
+function forwardArgv({ address }: JobLocation, { here, there }: Ports): readonly string[] {
   if (address === null) return []
   const options = ['ControlMaster=no', 'ControlPath=none', 'ExitOnForwardFailure=yes', 'PermitLocalCommand=yes', 'LocalCommand=echo up']
   return ['ssh', ...options.flatMap((option) => ['-o', option]), '-N', '-T', '-L', `${LOOPBACK}:${here}:${LOOPBACK}:${there}`, ...address]

@@ -1,6 +1,7 @@
 import { InputError } from '../../errors.ts'
 import type { JobLocation } from '../../jobs/drover.ts'
 import { compileSession, localSession, remoteSession } from '../../jobs/enter-script.ts'
+import { isSettled } from '../../task/states.ts'
 import { startAttached } from '../attached-child.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
@@ -8,7 +9,7 @@ import { wholeNumber } from '../flag-values.ts'
 import { compileJson } from '../output/json.ts'
 
 /** What is run for a session in the place of a rank: `command`, without a terminal, or the account's shell with one. */
-export function sessionArgv({ enter, address }: JobLocation, command: readonly string[] | undefined): readonly string[] {
+function sessionArgv({ enter, address }: JobLocation, command: readonly string[] | undefined): readonly string[] {
   const program = compileSession(enter, command)
   if (address === null) return localSession(program)
   // A command promises not to ask anything; a shell has a terminal where ssh may ask.
@@ -16,8 +17,10 @@ export function sessionArgv({ enter, address }: JobLocation, command: readonly s
   return ['ssh', ...terminal, '-o', 'ClearAllForwardings=yes', ...address, remoteSession(program)]
 }
 
-async function sayWhatIsMissing(cli: Cli, { job, state, ended, container, node }: JobLocation): Promise<void> {
-  if (ended) await cli.say(`drover: job ${job} has ended (${state}): its work directory is here, its variables and secrets are gone`)
+async function sayWhatIsMissing(cli: Cli, { job, attempt, state, ended, container, node }: JobLocation): Promise<void> {
+  // A job in line for its next attempt shows the last one.
+  const what = isSettled(state) ? `job ${job} has ended (${state})` : `attempt ${attempt} of job ${job} has ended (the job is ${state})`
+  if (ended) await cli.say(`drover: ${what}: its work directory is here, its variables and secrets are gone`)
   if (container) await cli.say(`drover: job ${job} runs in a container: this is ${node}, outside of it`)
 }
 
