@@ -19,6 +19,7 @@ export function preflightScript(root: string, marker: string): string {
 echo 'drover-preflight begin'
 printf 'shell %s\\n' "\${SHELL:-unknown}"
 r=${rootWord(root)}
+umask 077
 if e=$(mkdir -p "$r" 2>&1 && { echo marker >"$r"/${quoteShell(marker)}; } 2>&1); then
   echo 'writable yes'
 else
