@@ -105,11 +105,11 @@ _d_check_limits() {
 }
 
 _d_close_ranks() {
-  _d_read_record 0 && return
+  _d_read_record "$_d_ranks" && return
   [ -z "$_d_lost" ] || return
   if [ "$_d_told" != 0 ]; then
     _d_clock
-    _d_record 0 0 143 15 "$_d_began" "$_d_now" "$_d_told" "$_d_phase"
+    _d_record "$_d_ranks" "$_d_ranks" 143 15 "$_d_began" "$_d_now" "$_d_told" "$_d_phase"
     _d_note_failure 143 "$_d_now" "$_d_told"
   fi
 }

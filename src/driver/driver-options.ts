@@ -13,6 +13,17 @@ export interface DriverRank {
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** What a job takes of its machine while it runs, and how much may be taken by all together. */
+export interface DriverLease {
+  /** Absolute, on the target: the same for all clients. */
+  readonly directory: string
+  readonly cpus: number
+  readonly memoryBytes: number
+  /** Device indices. */
+  readonly gpus: readonly number[]
+  readonly limits: { readonly cpus: number; readonly memoryBytes: number }
+}
+
 /** All that driver and node runner are made of. Plain data. */
 export interface DriverOptions {
   /** Letters, digits, `.`, `_`, `-`. */
@@ -38,8 +49,10 @@ export interface DriverOptions {
   readonly processGroups: 'setsid' | 'perl' | 'bash' | 'none'
   /** GPUs per node, for the phase's variables. Default 0. */
   readonly gpusPerNode?: number
-  /** The supervisor opens the gate between setup and run, by the file `gate`. Default false: the driver sees all ranks. */
+  /** The supervisor opens the gate before run, after setup where there is one, by the file `gate`. Default false: the driver sees all ranks. */
   readonly gate?: boolean
+  /** What the job takes of a machine that it shares with other clients, see `compileLease`. Default: nothing is noted. */
+  readonly lease?: DriverLease
   /** Runs node.sh. Default `['sh']`. */
   readonly interpreter?: readonly string[]
   /**
@@ -65,7 +78,12 @@ export function validateDriverOptions(options: DriverOptions): void {
   if (options.ranks.some(({ rank }, index) => !Number.isInteger(rank) || rank <= (options.ranks[index - 1]?.rank ?? -1))) {
     refuse('its ranks are not rising numbers')
   }
-  for (const path of [options.attemptDir, options.bellPath, ...options.ranks.map(({ workDir }) => workDir)]) {
+  for (const path of [
+    options.attemptDir,
+    options.bellPath,
+    ...(options.lease ? [options.lease.directory] : []),
+    ...options.ranks.map(({ workDir }) => workDir),
+  ]) {
     if (!path.startsWith('/')) refuse(`the path ${JSON.stringify(path)} is not absolute`)
   }
   if (!(options.graceSeconds >= 0 && Number.isFinite(options.graceSeconds))) refuse(`the grace time ${options.graceSeconds} s is none`)
@@ -73,5 +91,8 @@ export function validateDriverOptions(options: DriverOptions): void {
     refuse(`the time limit ${options.timeoutSeconds} s is none`)
   }
   if (options.slots && !(Number.isInteger(options.slots.width) && options.slots.width > 0)) refuse(`${options.slots.width} slots are none`)
+  for (const path of options.lease ? [options.lease.directory, options.attemptDir] : []) {
+    if (path.includes('\n')) refuse(`the path ${JSON.stringify(path)} holds a line break`)
+  }
   if (options.slots && options.ranks.length > 1) refuse('an array runs on one node per driver')
 }

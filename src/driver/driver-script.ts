@@ -1,8 +1,9 @@
 import { compileArrayDriver } from './array-driver-script.ts'
 import type { DriverOptions } from './driver-options.ts'
 import { FORKED_RUNNER } from './forked-runner-script.ts'
+import { compileLease } from './lease-script.ts'
 import { compileRunner } from './node-runner-script.ts'
-import { DUPLICATE_EXIT_CODE } from './protocol.ts'
+import { DUPLICATE_EXIT_CODE, LEASE_EXIT_CODE } from './protocol.ts'
 import { quoteArgv } from './quote.ts'
 import { RANK_DRIVER } from './rank-driver-script.ts'
 import { compilePrelude } from './script-prelude.ts'
@@ -38,9 +39,9 @@ export function compileDriver(options: DriverOptions): string {
 # Driver of job ${options.jobId}, attempt ${options.attempt}, made by Drover. By hand: sh driver.sh
 ${compilePrelude(options)}
 _d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
-_d_has_setup=${options.hasSetup ? 1 : ''}
+_d_has_setup=${options.hasSetup ? 1 : ''} _d_has_gate=${options.gate ? 1 : ''} _d_refused_code=${LEASE_EXIT_CODE}
 _d_run_node() { _d_in_group ${quoteArgv(options.interpreter ?? [options.processGroups === 'bash' ? 'bash' : 'sh'])} "$_d_dir/node.sh" "$@"; }
-${CHILDREN}${options.gate ? GATE : NO_GATE}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${single ? `${compileRunner(options)}${FORKED_RUNNER}` : ''}${MAIN}`
+${CHILDREN}${compileLease(options.lease)}${options.gate ? GATE : NO_GATE}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${single ? `${compileRunner(options)}${FORKED_RUNNER}` : ''}${MAIN}`
 }
 
 const CHILDREN = `
@@ -234,7 +235,7 @@ _d_await_gate() { :; }
 `
 
 const GATE = `
-# Setup is done here; run begins when the supervisor has seen it done on every node. False: it is not to begin.
+# What comes before run is done here; run begins when the supervisor has seen it done on every node. False: it is not to begin.
 _d_await_gate() {
   _d_clock
   _d_event job ready
@@ -245,7 +246,7 @@ _d_await_gate() {
     _d_gate=''
     { IFS= read -r _d_gate <"$_d_dir/gate"; } 2>/dev/null
     case $_d_gate in open) return 0 ;; stop) return 1 ;; esac
-    [ ! -e "$_d_dir/cancel" ] || _d_on_stop
+    [ ! -e "$_d_dir/cancel" ] && [ ! -e "$_d_dir/peer" ] || _d_on_stop
     [ "$_d_told$_d_peer" = 0 ] || return 1
     sleep "$_d_pause" &
     wait "$!"
@@ -282,8 +283,10 @@ _d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"
 [ "$_d_told" = 0 ] || printf '' >"$_d_claim/stop-term"
 [ ! -e "$_d_dir/cancel" ] && [ ! -e "$_d_dir/peer" ] || _d_on_stop
 
-[ -n "$_d_has_setup" ] || _d_phase=run
-if [ -n "$_d_has_setup" ]; then
+[ -n "$_d_has_setup$_d_has_gate" ] || _d_phase=run
+if [ "$_d_told$_d_peer" = 0 ] && ! _d_take_lease && [ -n "$_d_no_room" ]; then
+  _d_refuse
+elif [ -n "$_d_has_setup" ]; then
   # shellcheck disable=SC2086
   _d_run_children setup $_d_ranks
   [ ! -e "$_d_dir/cancel" ] || _d_on_stop
@@ -291,11 +294,11 @@ fi
 if [ -n "$_d_first_code" ] || [ "$_d_told$_d_peer" != 0 ]; then
   _d_close_ranks
 else
-  if [ -n "$_d_has_setup" ] && ! _d_await_gate; then
+  if ! _d_await_gate; then
     _d_close_ranks
   else
     _d_phase=run
-    if [ -n "$_d_has_setup" ]; then
+    if [ -n "$_d_has_setup$_d_has_gate" ]; then
       _d_clock
       _d_event job gate
     fi
@@ -310,10 +313,11 @@ if [ "$_d_told" = 0 ]; then _d_said=$_d_first_told; else _d_said=$_d_told; fi
 [ "$_d_phase" = setup ] || _d_phase=run
 _d_clock
 _d_event job driver_end
+_d_release_lease
 # The record is what is waited for: before it the secrets go, after it the name.
 { printf '' >"$_d_dir/env"; } 2>/dev/null
 _d_signal_of "$_d_code"
 _d_record job -1 "$_d_code" "$_d_signal_number" "$_d_began" "$_d_now" "$_d_said" "$_d_phase" || _d_code=1
-rm -f "$_d_dir/env"
+rm -f "$_d_dir/env" \${_d_lease:+"$_d_lease"}
 exit "$_d_code"
 `

@@ -46,7 +46,7 @@ export type RecordReading =
  * `setup cs=… pid=… start=… boot=…` setup began (cs: hundredths of a second of uptime; the time limit counts from there) · `setup_end code=…` · `script pid=… start=… boot=…` the user's script began, leader of its group ·
  * `told why=…` · `script_end code=… cpu_cs=… oom=…` · `container kind=image|driver|out_of_memory|staging element=… text=…` written by the wrapper of a
  * container (src/containers/), or by what brings files before setup (src/packaging/mount-script.ts), before it ends: why, text with %20 for a space and %25 for %.
- * Words of events/job: `driver pid=… start=… boot=…` · `ready` setup done here, the gate is awaited · `gate` setup done on all ranks · `slot k=… pid=… start=… boot=…` · `rank_lost rank=… code=…` (a runner died without a record) · `driver_end`.
+ * Words of events/job: `driver pid=… start=… boot=…` · `no_room rank=… what=gpus|cpus|memory|turn by=…` other jobs (ids by commas) hold what this one asks of the machine · `lease_failed rank=…` what it takes cannot be noted there · `ready` setup done here, the gate is awaited · `gate` setup done on all ranks · `slot k=… pid=… start=… boot=…` · `rank_lost rank=… code=…` (a runner died without a record) · `driver_end`.
  */
 export interface JobEventLine {
   readonly atSeconds: number
@@ -98,6 +98,9 @@ export const attemptPaths = {
 
 /** Name of the doorbell below a target's root. */
 export const BELL = 'bell'
+
+/** Code of the records of a driver that was refused what it asks of its machine (phase `setup`, told `0`); nothing was run. */
+export const LEASE_EXIT_CODE = 98
 
 /** A driver that finds its claim taken ends with this code and runs nothing. */
 export const DUPLICATE_EXIT_CODE = 97

@@ -1,5 +1,5 @@
 import { compileElements } from '../driver/array-elements.ts'
-import type { DriverOptions, DriverRank } from '../driver/driver-options.ts'
+import type { DriverLease, DriverOptions, DriverRank } from '../driver/driver-options.ts'
 import { compileDriver, compileNodeRunner } from '../driver/driver-script.ts'
 import { jobEnvironment } from '../driver/job-environment.ts'
 import { attemptPaths, BELL } from '../driver/protocol.ts'
@@ -29,8 +29,10 @@ export interface PlaceOptions {
   /** Arrays: positions that run here, and how many at one time. */
   readonly positions: readonly number[]
   readonly width: number
-  /** The supervisor opens the gate between setup and run. */
+  /** The supervisor opens the gate before run. */
   readonly gate: boolean
+  /** What this place takes of a machine that other clients use as well. Default: nothing is noted there. */
+  readonly lease?: DriverLease
   /** Further variables, below the task's own. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -89,6 +91,7 @@ export function compilePlace(options: PlaceOptions): PlanPlace {
     processGroups: facts.processGroups,
     gpusPerNode: task.perNode.gpus,
     ...(gate ? { gate } : {}),
+    ...(options.lease ? { lease: options.lease } : {}),
     ...(elements
       ? {
           slots: {

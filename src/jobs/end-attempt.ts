@@ -4,6 +4,7 @@ import type { Cause, State } from '../task/states.ts'
 import type { AttemptWorld } from './attempt-world.ts'
 import { jobExit } from './exit-code.ts'
 import type { JobContext } from './job-context.ts'
+import { countTries, decideRefusal, isRefusal } from './lease-refusal.ts'
 import { notifyOf } from './notify.ts'
 import { decideArrayRetry, decideRetry, type RetryDecision } from './retry-policy.ts'
 
@@ -23,10 +24,11 @@ export interface AttemptEnd {
 }
 
 /** Writes an end (or `lost`), or the retry that follows it; then frees what the attempt held. */
-export async function endAttempt(end: AttemptEnd, world: AttemptWorld): Promise<void> {
+export async function endAttempt(ended: AttemptEnd, world: AttemptWorld): Promise<void> {
   const { context } = world
-  const jobId = end.job.id
+  const jobId = ended.job.id
   const full = await context.store.job(jobId)
+  const end = isRefusal(ended.cause) ? refusedEnd(ended, full) : ended
   const task = full?.task === undefined ? undefined : (JSON.parse(full.task) as ResolvedTask)
   const retry = await decide(end, task, full?.cancelRequestedAt !== undefined, context)
   if (!(await context.writer.apply(retry.retry ? retryChange(end, retry, task, context.now()) : endChange(end, context.now())))) {
@@ -53,6 +55,14 @@ export async function endAttempt(end: AttemptEnd, world: AttemptWorld): Promise<
   if (task !== undefined && task.secretNames.length > 0) context.secrets.remove(jobId)
   context.settled(jobId, end.state)
   world.work.own(notifyOf(task, jobId, { started: firstStart(end), ended: true }, context))
+}
+
+/** Nothing of a refused attempt began: its ranks and elements have no ends. Where a cancel was asked for, that is the end. */
+function refusedEnd({ exitCode: _, ...end }: AttemptEnd, full: JobRow | undefined): AttemptEnd {
+  const events = end.change?.events
+  if (full?.cancelRequestedAt === undefined) return { ...end, change: events === undefined ? {} : { events } }
+  const by = full.cancelBy ?? 'user'
+  return { ...end, state: 'cancelled', cause: { kind: 'cancelled', by, message: `cancelled (by ${by})` } }
 }
 
 /** A job so short that its start is learned with its end. */
@@ -95,6 +105,7 @@ function retryChange(
       nativeId: null,
       nativeWord: null,
       notBefore: now + notBeforeDelayMs,
+      reason: isRefusal(cause) ? why : null,
       ...(task?.array && positions.length > 0 ? { task: JSON.stringify({ ...task, array: { ...task.array, positions } }) } : {}),
     },
     attemptPatch,
@@ -142,13 +153,16 @@ async function decide(
   { store }: JobContext,
 ): Promise<DecidedRetry> {
   if (task === undefined || state !== 'failed' || cause === undefined) return { retry: false, notBeforeDelayMs: 0, why: '', positions: [] }
+  const before = (await store.attempts(job.id)).filter(({ number }) => number < job.attempt)
+  if (isRefusal(cause)) return { ...decideRefusal(cause, before, Math.random()), positions: [] }
+  const tries = countTries(before) + 1
   if (task.array) {
     const fresh: readonly ElementRow[] = change?.elements ?? []
     const positions = new Set(fresh.map((row) => row.position))
     const stored = await store.elements(job.id, ['failed'])
     const failed = [...stored.filter((row) => !positions.has(row.position)), ...fresh.filter((row) => row.state === 'failed')]
-    if (failed.length > 0) return decideArrayRetry(task.retries, cause, failed, job.attempt, cancelRequested)
+    if (failed.length > 0) return decideArrayRetry(task.retries, cause, failed, tries, cancelRequested)
   }
   // No array, or one of which no element began: the whole attempt is tried again.
-  return { ...decideRetry(task.retries, cause, job.attempt, cancelRequested), positions: [] }
+  return { ...decideRetry(task.retries, cause, tries, cancelRequested), positions: [] }
 }

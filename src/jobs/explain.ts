@@ -85,7 +85,8 @@ function whyItWaits(job: Job, facts: ExplainFacts): string {
   const { notBefore, queue } = facts
   if (notBefore !== undefined && notBefore > facts.now) {
     const until = new Date(notBefore).toISOString()
-    return `attempt ${job.attempt} begins after its backoff, in ${duration(notBefore - facts.now)} (${until})`
+    const when = `in ${duration(notBefore - facts.now)} (${until})`
+    return job.reason === null ? `attempt ${job.attempt} begins after its backoff, ${when}` : `${job.reason}; it is tried again ${when}`
   }
   if (!queue) return job.reason ?? `${job.target} has not said why`
   const place = queue.before === 0 ? 'it is next in line' : `${queue.before} job${queue.before === 1 ? ' is' : 's are'} before it`

@@ -4,6 +4,7 @@ import { type Cause, FAILURE_KINDS, type FailureKind } from '../task/states.ts'
 import { containerTrouble } from './container-trouble.ts'
 import { type Evidence, firstEventSecond, lostRanks, sawOutOfMemory } from './evidence.ts'
 import { signalOfCode } from './exit-code.ts'
+import { isRefusal, leaseCause } from './lease-refusal.ts'
 
 /** An end that the target itself reports. */
 export type NativeWord = Extract<NativeObservation, { kind: 'state' }>
@@ -31,7 +32,7 @@ const TOLD_ORDER = { '0': 0, lost: 1, timeout: 2, term: 3 } as const
 export function firstRankFailure(evidence: Evidence): Cause | undefined {
   const lost = lostRanks(evidence)
   const failing: { rank: number; at: number; order: number; cause: () => Cause }[] = []
-  for (const { rank, record, events } of evidence.ranks) {
+  for (const { rank, node, record, events } of evidence.ranks) {
     if (record.kind !== 'record') {
       const at = lost.get(rank)
       if (record.kind === 'none' && at !== undefined) failing.push({ rank, at, order: TOLD_ORDER.lost, cause: () => lostRankCause(rank) })
@@ -44,7 +45,7 @@ export function firstRankFailure(evidence: Evidence): Cause | undefined {
       rank,
       at,
       order: TOLD_ORDER[told],
-      cause: () => recordCause(record.record, events, evidence),
+      cause: () => leaseCauseOf(record.record, node, evidence) ?? recordCause(record.record, events, evidence),
     })
   }
   if (failing.length === 0) return undefined
@@ -57,6 +58,10 @@ function lostRankCause(rank: number): Cause {
     rank,
     message: `the runner of rank ${rank} died without a record (killed from outside?); how its script ended is unknown`,
   }
+}
+
+function leaseCauseOf({ rank, code, phase, told }: ExitRecord, node: string, { driverEvents }: Evidence): Cause | undefined {
+  return phase === 'setup' && told === '0' ? leaseCause(driverEvents, rank, node, code) : undefined
 }
 
 function recordCause(record: ExitRecord, events: readonly JobEventLine[], evidence: Evidence): Cause {
@@ -93,7 +98,10 @@ function setupMessage(evidence: Evidence, where: string, code: number): string {
 export function setupFailure(evidence: Evidence): Cause | undefined {
   const failure = firstRankFailure(evidence)
   // An image that cannot be had fails the setup as well.
-  if (failure && phaseOf(evidence, failure) === 'setup') return failure
+  if (failure && phaseOf(evidence, failure) === 'setup') {
+    // Other nodes of the array may be on their way still: the attempt has ended when all drivers have, see ssh-coordinate.
+    return isRefusal(failure) && evidence.job.kind !== 'record' ? undefined : failure
+  }
   if (evidence.job.kind !== 'record') return undefined
   const { phase, code, told } = evidence.job.record
   if (phase !== 'setup' || code === 0 || told !== '0') return undefined

@@ -46,10 +46,11 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
     }
     await stageAttempt(plan, values, transport, site)
     const kept = attemptPlan(plan, task, gpus, shares)
-    const change = { attemptPatch: { plan: JSON.stringify(kept), directory: plan.places[0]?.attemptDir ?? '' } }
+    const change = { patch: { reason: null }, attemptPatch: { plan: JSON.stringify(kept), directory: plan.places[0]?.attemptDir ?? '' } }
     if (!(await moveJob(job, from, 'submitting', change, context))) return world.drop(jobId)
     // From here on the attempt's own env file has them; only a further attempt would need them again.
-    if (job.attempt > task.retries.max) secrets.remove(jobId)
+    // On nodes that others use too it may find no room and come back.
+    if (job.attempt > task.retries.max && site.nodes === undefined) secrets.remove(jobId)
     const active = createActiveAttempt({
       job,
       number: job.attempt,

@@ -34,6 +34,9 @@ export interface AttemptOptions {
   readonly firstRank?: number
   /** The test opens the gate, as the supervisor does. */
   readonly gate?: boolean
+  readonly lease?: DriverOptions['lease']
+  /** Default j1. */
+  readonly jobId?: string
   readonly env?: Readonly<Record<string, string>>
   /** Variables of rank n, or of slot n of an array. */
   readonly ownEnv?: (at: number) => Readonly<Record<string, string>>
@@ -80,7 +83,7 @@ export class Attempt {
     const elements = array && compileElements({ elements: array, size: array.size }, array.positions)
     const { ownEnv } = options
     const driver: DriverOptions = {
-      jobId: 'j1',
+      jobId: options.jobId ?? 'j1',
       attempt: 1,
       attemptDir: this.dir,
       bellPath: join(this.base, 'bell'),
@@ -92,6 +95,7 @@ export class Attempt {
       processGroups: options.processGroups ?? 'setsid',
       interpreter: options.shell,
       ...(options.gate ? { gate: true } : {}),
+      ...(options.lease ? { lease: options.lease } : {}),
       ...(options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds }),
       ...(array && elements
         ? {

@@ -29,14 +29,26 @@ describe.each(shells)('a node of several, %s', (_, shell) => {
     })
   })
 
-  test('a gate that was opened before is passed at once; without setup there is none', async () => {
+  test('a gate that was opened before is passed at once; without setup there is one as well', async () => {
     await withAttempt({ ...base, shell, run: 'exit 5' }, async (attempt) => {
       open(attempt, 'open')
       expect(await attempt.start().end()).toBe(5)
     })
     const { setup: _, ...bare } = base
     await withAttempt({ ...bare, shell, run: 'exit 6' }, async (attempt) => {
-      expect(await attempt.start().end()).toBe(6)
+      attempt.start()
+      await ready(attempt)
+      expect(attempt.events(3).map((event) => event.word)).toEqual([])
+      open(attempt, 'open')
+      expect(await attempt.end()).toBe(6)
+    })
+    await withAttempt({ ...bare, shell, run: 'echo no' }, async (attempt) => {
+      attempt.start()
+      await ready(attempt)
+      open(attempt, 'stop')
+      await attempt.end()
+      expect(attempt.record(3)).toMatchObject({ code: 0, told: '0', phase: 'setup' })
+      expect(attempt.read('logs/3.out')).toBe('')
     })
   })
 

@@ -82,7 +82,15 @@ export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Pl
       positions: own,
       width,
       ...(task.spec.launcher === undefined ? {} : { env: { DROVER_MASTER_PORT: String(masterPortOf(as.jobId, as.attempt)) } }),
-      gate: several && !task.array && task.setup !== undefined,
+      // No node begins while another has no room.
+      gate: several,
+      lease: {
+        directory: `${facts.root}/leases`,
+        cpus: Math.min(task.perNode.cpus * width, facts.cpus),
+        memoryBytes: Math.min((task.perNode.memoryBytes ?? 0) * width, facts.memoryBytes),
+        gpus: share.gpus,
+        limits: { cpus: facts.cpus, memoryBytes: facts.memoryBytes },
+      },
     })
   })
   const width = task.array ? places.reduce((sum, place) => sum + place.slots, 0) : 1

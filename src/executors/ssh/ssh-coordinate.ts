@@ -32,6 +32,17 @@ function standingOf(place: AttemptPlace, index: number, files: AttemptFiles): St
     return (code !== 0 && told === '0') || told === 'timeout' ? [phase] : []
   })
   const driver = files.driverRecord(index)
+  if (place.slots > 0) {
+    // What an element ends with is nothing to the other nodes, and a rank has no other end here than that of setup.
+    return {
+      place,
+      ended: driver.kind === 'record',
+      ready: words.has('ready'),
+      passed: words.has('gate'),
+      // Setup, or a refusal: then the whole attempt has failed.
+      failedIn: failed.length > 0 ? 'run' : undefined,
+    }
+  }
   const broken = driver.kind === 'record' && driver.record.code !== 0 && driver.record.told === '0'
   return {
     place,
@@ -43,7 +54,7 @@ function standingOf(place: AttemptPlace, index: number, files: AttemptFiles): St
 }
 
 /**
- * Decides what the nodes of a job have to be told. The gate opens when setup is done everywhere; it stops those that wait
+ * Decides what the nodes of a job have to be told. The gate opens when every node has room and setup is done everywhere; it stops those that wait
  * when setup has failed somewhere and all the others have come to their end or the gate, because everybody's own code is
  * wanted. A failure in run ends the others. `lost`: places whose processes are gone without a record.
  */

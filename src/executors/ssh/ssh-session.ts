@@ -20,6 +20,7 @@ export function sshSessionArguments(
   const socket = loginSocket(address)
   const manners = [
     'StrictHostKeyChecking=yes',
+    'ConnectTimeout=15',
     'ServerAliveInterval=5',
     'ServerAliveCountMax=6',
     'RemoteCommand=none',
