@@ -106,7 +106,7 @@ describe.each(shells)('a machine that clients share, %s', (_, shell) => {
   test('an array takes its whole width, and a refused one begins no element', async () => {
     const first = job('a', shell, { cpus: 4 }).start()
     await runs(first)
-    const array = job('b', shell, { cpus: 2 }, { run: 'echo no', array: { kind: 'count', count: 3, size: 3, width: 2 } as never })
+    const array = job('b', shell, { cpus: 2 }, { run: 'echo no', array: { kind: 'count', count: 3, size: 3, width: 2 } })
     expect(await array.start().end()).toBe(98)
     expect(array.record(0)).toMatchObject({ code: 98, phase: 'setup' })
     expect(array.slotLines()).toEqual([])

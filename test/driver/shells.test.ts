@@ -67,6 +67,7 @@ describe.skipIf(!isInstalled('shellcheck', 'the generated programs under shellch
       { ranks: 2, setup: 'true' },
       { array: { kind: 'values', values: ['a'], size: 1, width: 1 } },
       { array: { kind: 'count', count: 2, size: 2, width: 1 }, timeoutSeconds: 5 },
+      { gate: true, lease: { directory: '/a b', cpus: 1, memoryBytes: 1, gpus: [0, 1], limits: { cpus: 1, memoryBytes: 1 } } },
     ] as const) {
       const attempt = new Attempt({ shell: ['sh'], run: '/bin/echo "a b"', processGroups, name: 'a b', ...options })
       try {

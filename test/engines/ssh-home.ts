@@ -15,9 +15,11 @@ export class SshHome extends LocalHome {
   readonly rig: SshRig
   readonly kind: LabKind
   readonly root: string
+  readonly #ownsRoot: boolean
   #mounted: string | undefined
 
-  constructor(rig: SshRig, kind: LabKind, options: FixtureOptions = {}, nodeOptions = '') {
+  /** `root`: that of another home, whose machines this one shares as a second client. */
+  constructor(rig: SshRig, kind: LabKind, options: FixtureOptions = {}, nodeOptions = '', root?: string) {
     const { diskBytes, ...rest } = options
     super(rest, {}, rig.directory)
     this.rig = rig
@@ -25,8 +27,9 @@ export class SshHome extends LocalHome {
     // The account of the machines is another than ours.
     chmodSync(this.base, 0o755)
     chmodSync(this.directory, 0o777)
-    this.root = kind === 'shared' ? join(this.base, 'root') : `/scratch/${basename(this.base)}`
-    if (kind === 'shared') {
+    this.#ownsRoot = root === undefined
+    this.root = root ?? (kind === 'shared' ? join(this.base, 'root') : `/scratch/${basename(this.base)}`)
+    if (kind === 'shared' && this.#ownsRoot) {
       mkdirSync(this.root)
       chmodSync(this.root, 0o777)
     }
@@ -100,6 +103,6 @@ ${NODES.map((node) => `      - {host: ${node}, cpus: 4${nodeOptions}}\n`).join('
   override async close(): Promise<void> {
     if (this.#mounted !== undefined) this.rig.on('node1', 'umount', '-l', this.#mounted)
     await super.close()
-    if (this.kind === 'private') for (const node of NODES) this.rig.on(node, 'rm', '-rf', this.root)
+    if (this.kind === 'private' && this.#ownsRoot) for (const node of NODES) this.rig.on(node, 'rm', '-rf', this.root)
   }
 }
