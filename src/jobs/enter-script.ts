@@ -45,8 +45,8 @@ export function compileSession(enter: string, command: readonly string[] | undef
   return `${enter}${command === undefined ? 'exec "${SHELL:-/bin/sh}"' : quoteArgv(command)}\n`
 }
 
-/** Hands `$s`, a program, to bash, or to sh where there is none. */
-const RUN_IT = 'if command -v bash >/dev/null 2>&1; then exec bash -c "$s" bash; else exec sh -c "$s" sh; fi'
+/** Hands `$s`, a program, to bash, or to sh where there is none. With a socket as stdin bash would read `.bashrc` once more. */
+const RUN_IT = 'if command -v bash >/dev/null 2>&1; then exec bash --norc -c "$s" bash; else exec sh -c "$s" sh; fi'
 
 /** The argv that runs a session's program on this machine. */
 export function localSession(program: string): readonly string[] {

@@ -63,6 +63,16 @@ describe('drover shell over ssh', () => {
     expect((await run('shell', job.id, '--', 'ls')).stdout).toBe('')
   })
 
+  // Every element is rank 0 of one node; its machine has a directory of its own.
+  test('the machines of an array are told apart by rank', async () => {
+    const array = { elements: { kind: 'count', count: 8 }, size: 8 } as const
+    await home.drover.submit(createTaskFile('lab', { name: 'many', run: 'sleep 600', array }))
+    await home.drover.wait('many', { until: 'started' })
+    const { stdout, stderr } = await run('shell', 'many', '1', '--', 'sh', '-c', 'echo "$DROVER_NODE_RANK of $SKYPILOT_NUM_JOBS in $PWD"')
+    await home.drover.cancel('many')
+    expect(stdout, stderr).toMatch(/^0 of 8 in \/\S*\/work\/1\n$/)
+  })
+
   test('a shell has a terminal', async () => {
     // `script` gives ssh a terminal of ours; without one there, -t is in vain.
     const command = `${process.execPath} ${DROVER_BIN} shell ${job.id} 1`
@@ -113,6 +123,35 @@ describe('drover forward over ssh', () => {
       probe.destroy()
       return outcome
     })
+  })
+
+  test('a connection that is cut ends it, and it says so', async () => {
+    const port = await freePort()
+    const child = spawn(process.execPath, [DROVER_BIN, 'forward', job.id, `${port}:7171`, '--rank', '1'], {
+      env: home.environment,
+      stdio: ['ignore', 'inherit', 'pipe'],
+    })
+    let said = ''
+    child.stderr.on('data', (piece: Buffer) => {
+      said += piece.toString()
+    })
+    const gone = once(child, 'close')
+    await until('the forward to be up', 20_000, () => said.includes(`127.0.0.1:${port} here is`))
+    rig.fault('drop-ssh', '2')
+    expect((await gone)[0]).toBe(125)
+    expect(said).toContain('the connection to node2 has ended (ssh exit 255)')
+  })
+
+  test('a node that refuses is named', async () => {
+    rig.fault('stop-sshd', '2')
+    try {
+      const outcome = await run('forward', job.id, String(await freePort()), '--rank', '1')
+      expect(outcome.stderr).toContain('Connection refused')
+      expect(outcome.stderr).toMatch(/cannot forward port \d+ to node2: ssh ended with 255/)
+      expect(outcome.code).toBe(125)
+    } finally {
+      rig.fault('start-sshd', '2')
+    }
   })
 
   test('a port in use is named', async () => {

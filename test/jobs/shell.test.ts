@@ -4,9 +4,13 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { JobLocation } from '../../src/jobs/drover.ts'
 import { localSession, remoteSession } from '../../src/jobs/enter-script.ts'
+import { until } from '../../src/testing/index.ts'
+import { runFakeCli } from '../cli/fake-host.ts'
 import { DROVER_BIN, LocalHome } from '../conformance/local-home.ts'
 import { runDrover } from '../conformance/run-drover.ts'
+import { fakeDrover } from '../server/fake-drover.ts'
 
 const home = new LocalHome()
 beforeAll(() => home.start())
@@ -53,6 +57,23 @@ describe('drover shell on this machine', () => {
 
   test('a command that a signal ended gives 128 + n', async () => {
     expect((await run('shell', id, '--', 'sh', '-c', 'kill -TERM $$')).code).toBe(143)
+  })
+
+  test('a TERM to drover reaches the command', async () => {
+    const script = 'trap "echo told; exit 4" TERM; echo up; while :; do sleep 0.05; done'
+    const child = spawn(process.execPath, [DROVER_BIN, 'shell', id, '--', 'sh', '-c', script], {
+      env: home.environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let said = ''
+    child.stdout.on('data', (piece: Buffer) => {
+      said += piece.toString()
+    })
+    await until('the command to be up', 10_000, () => said.includes('up'))
+    const gone = once(child, 'close')
+    child.kill('SIGTERM')
+    expect((await gone)[0]).toBe(4)
+    expect(said).toBe('up\ntold\n')
   })
 
   test('the shell reads what is typed', async () => {
@@ -172,6 +193,17 @@ describe('the word given to ssh', () => {
     expect(found).toBe(await collect(localSession(program)))
     expect(found).toBe(`<it's><!$x><a\\nb><%d><é> 4`)
   })
+})
+
+test.each<[part: Partial<JobLocation>, notice: string]>([
+  [{ container: true }, 'drover: job k3v9x2 runs in a container: this is localhost, outside of it\n'],
+  [{ ended: true, state: 'queued' }, 'drover: attempt 1 of job k3v9x2 has ended (the job is queued): '],
+])('what the place %j lacks is said', async (part, notice) => {
+  const base = fakeDrover().drover
+  const { drover } = fakeDrover({ locate: async () => ({ ...(await base.locate('x')), enter: '', ...part }) })
+  const outcome = await runFakeCli(drover, ['shell', 'x', '--', 'exit', '9'], { environment: home.environment })
+  expect(outcome.stderr).toContain(notice)
+  expect(outcome.code).toBe(9)
 })
 
 test('a port in use is named', async () => {
