@@ -4,7 +4,7 @@ import { type Cause, FAILURE_KINDS, type FailureKind } from '../task/states.ts'
 import { containerTrouble } from './container-trouble.ts'
 import { type Evidence, firstEventSecond, lostRanks, sawOutOfMemory } from './evidence.ts'
 import { signalOfCode } from './exit-code.ts'
-import { isRefusal, leaseCause } from './lease-refusal.ts'
+import { leaseCause } from './lease-refusal.ts'
 
 /** An end that the target itself reports. */
 export type NativeWord = Extract<NativeObservation, { kind: 'state' }>
@@ -99,8 +99,8 @@ export function setupFailure(evidence: Evidence): Cause | undefined {
   const failure = firstRankFailure(evidence)
   // An image that cannot be had fails the setup as well.
   if (failure && phaseOf(evidence, failure) === 'setup') {
-    // Other nodes of the array may be on their way still: the attempt has ended when all drivers have, see ssh-coordinate.
-    return isRefusal(failure) && evidence.job.kind !== 'record' ? undefined : failure
+    // Other nodes of the array wait at the gate and are told to stop, see ssh-coordinate: the end is that of all drivers.
+    return evidence.ranks.length > 1 && evidence.job.kind !== 'record' ? undefined : failure
   }
   if (evidence.job.kind !== 'record') return undefined
   const { phase, code, told } = evidence.job.record
