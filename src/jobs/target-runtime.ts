@@ -19,6 +19,7 @@ import { endAttempt } from './end-attempt.ts'
 import type { JobContext } from './job-context.ts'
 import type { Demand } from './job-queue.ts'
 import { LabCapacity } from './lab-capacity.ts'
+import { withLaunchReport } from './launch-report.ts'
 import { notifyOf } from './notify.ts'
 import { OwnedWork } from './owned-work.ts'
 import { resubmit, startAttempt } from './start-attempt.ts'
@@ -294,7 +295,9 @@ export class TargetRuntime {
     const { verdict, change, commit } = taken
     if (verdict.state !== job.state && isSettled(verdict.state)) {
       if (verdict.state !== 'lost') await this.#collect(active, job)
-      const { state, cause, exitCode } = verdict
+      const { state, exitCode } = verdict
+      const launched = active.task.spec.launcher !== undefined && state === 'failed'
+      const cause = launched ? await withLaunchReport(verdict.cause, active.plan.places, this.transport) : verdict.cause
       await endAttempt({ job, from: active.state, state, cause, change, exitCode }, this.#world)
       return
     }
