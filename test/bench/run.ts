@@ -1,32 +1,57 @@
-/** `npm run bench [-- --hq PYTHON_OR_VENV] [--rounds N] [--only WORD]`: prints the figures and writes docs/benchmarks.md. */
+/**
+ * `npm run bench [-- --hq PYTHON_OR_VENV] [--rounds N] [--ssh] [--only WORD]`: prints the figures and writes docs/benchmarks.md.
+ * `--ssh` adds those over four machines with sshd, which it brings up and takes down itself (Debian, root). `--only` takes the
+ * name of a figure or of a part (`machine`, `ssh`); the page's part is rewritten when all of it was measured.
+ */
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { LocalHome } from '../conformance/local-home.ts'
+import { openBenchRig, whyNoRig } from './bench-rig.ts'
+import { type Section, writePage } from './benchmark-page.ts'
 import { measureList } from './figures/cli.ts'
 import { measureChain, measureElements } from './figures/elements.ts'
 import { measureFollowing } from './figures/logs.ts'
 import { measureQueue } from './figures/queue.ts'
-import { measureSsh } from './figures/ssh.ts'
+import { measureSshCommands } from './figures/ssh.ts'
+import { measureSshElements } from './figures/ssh-elements.ts'
+import { measureSshStart } from './figures/ssh-start.ts'
+import { measureSshWorkdir } from './figures/ssh-workdir.ts'
 import type { Figure } from './measure.ts'
 import { openHyperQueue, versionOf } from './peers.ts'
 
-const { values } = parseArgs({ options: { hq: { type: 'string' }, rounds: { type: 'string', default: '5' }, only: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    hq: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    ssh: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+})
 const rounds = Number(values.rounds)
+/** For rounds that take long. */
+const fewRounds = Math.min(rounds, 3)
 const root = fileURLToPath(new URL('../..', import.meta.url))
 if (spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' }).status !== 0) process.exit(1)
 
-const figures: Figure[] = []
-const hq = await openHyperQueue(values.hq, console.log)
+type Measurements = Readonly<Record<string, () => Promise<readonly Figure[]>>>
+const missed: string[] = []
 
-async function measure(name: string, run: () => Promise<readonly Figure[]>): Promise<void> {
-  if (values.only && values.only !== name) return
-  for (const figure of await run()) {
-    figures.push(figure)
-    console.log(`${figure.ok === undefined ? ' ' : figure.ok ? '+' : '-'} ${figure.what}: ${figure.measured} [${figure.target}]`)
+/** The figures of one part, and whether they are all of it. */
+async function measure(
+  section: Section,
+  measurements: Measurements,
+): Promise<{ readonly figures: readonly Figure[]; readonly whole: boolean }> {
+  const figures: Figure[] = []
+  const names = Object.keys(measurements).filter((name) => values.only === undefined || values.only === section || values.only === name)
+  for (const name of names) {
+    for (const figure of (await measurements[name]?.()) ?? []) {
+      figures.push(figure)
+      if (figure.ok === false) missed.push(figure.what)
+      console.log(`${figure.ok === undefined ? ' ' : figure.ok ? '+' : '-'} ${figure.what}: ${figure.measured} [${figure.target}]`)
+    }
   }
+  return { figures, whole: names.length === Object.keys(measurements).length }
 }
 
 async function withHome(run: (home: LocalHome) => Promise<readonly Figure[]>): Promise<readonly Figure[]> {
@@ -38,27 +63,50 @@ async function withHome(run: (home: LocalHome) => Promise<readonly Figure[]>): P
   }
 }
 
-await measure('list', () => measureList(rounds))
-await measure('elements', () => withHome((home) => measureElements(home, hq, rounds)))
-await measure('chain', () => withHome((home) => measureChain(home, hq, rounds)))
-await measure('queue', measureQueue)
-await measure('logs', measureFollowing)
-await measure('ssh', () => measureSsh(rounds))
-await hq?.[Symbol.asyncDispose]()
+async function measureMachine(): Promise<void> {
+  const hq = await openHyperQueue(values.hq, console.log)
+  const { figures, whole } = await measure('machine', {
+    list: () => measureList(rounds),
+    elements: () => withHome((home) => measureElements(home, hq, rounds)),
+    chain: () => withHome((home) => measureChain(home, hq, rounds)),
+    queue: measureQueue,
+    logs: measureFollowing,
+  })
+  await hq?.[Symbol.asyncDispose]()
+  const notes = [
+    `Medians of ${rounds} rounds or more`,
+    `Node ${process.version}, ${versionOf('xargs') ?? 'no xargs'}, ${versionOf('parallel') ?? 'GNU parallel is absent'}, ${hq ? `HyperQueue ${hq.version}` : 'HyperQueue is absent'}`,
+  ]
+  if (whole) writePage(page, { machine: { notes, figures } })
+}
 
-const cell = (text: string): string => text.replaceAll('|', '\\|')
-const page = `# Benchmarks
+async function measureOverSsh(): Promise<void> {
+  const why = whyNoRig()
+  if (why !== undefined) {
+    console.log(`  the figures over SSH are not measured: ${why}`)
+    return
+  }
+  const { rig, close } = openBenchRig()
+  try {
+    const { figures, whole } = await measure('ssh', {
+      'ssh-commands': () => measureSshCommands(rig, rounds),
+      'ssh-start': () => measureSshStart(rig, rounds),
+      'ssh-workdir': () => measureSshWorkdir(rig, fewRounds, rounds),
+      'ssh-elements': () => measureSshElements(rig, rounds),
+    })
+    const notes = [
+      'Four hosts with sshd and a disk each, in namespaces of this machine: its cores serve both ends',
+      `Medians of ${rounds} rounds, of the first send ${fewRounds}`,
+      `Node ${process.version}, ${versionOf('rsync')?.replace(/ +/g, ' ')}, ${versionOf('tar')}, ${versionOf('parallel') ?? 'GNU parallel is absent'}`,
+    ]
+    if (whole) writePage(page, { ssh: { notes, figures } })
+  } finally {
+    close()
+  }
+}
 
-Written by \`npm run bench\`. Contestants run in turn, round after round; medians of ${rounds} rounds or more, with the spread in
-brackets. Differences under 30 % count as equal. Absolute times are those of this machine; the ratios are what counts.
-
-- Machine: ${availableParallelism()} cores (${cpus()[0]?.model.trim() || 'unknown'}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}
-- Date: ${new Date().toISOString().slice(0, 10)}
-- Node ${process.version}, ${versionOf('xargs') ?? 'no xargs'}, ${versionOf('parallel') ?? 'GNU parallel is absent'}, ${hq ? `HyperQueue ${hq.version}` : 'HyperQueue is absent'}
-
-| figure | measured | target | |
-|---|---|---|---|
-${figures.map((figure) => `| ${cell(figure.what)} | ${cell(figure.measured)} | ${figure.target} | ${figure.ok === undefined ? '' : figure.ok ? 'met' : 'missed'} |`).join('\n')}
-`
-if (!values.only) writeFileSync(new URL('../../docs/benchmarks.md', import.meta.url), page)
-process.exitCode = figures.every((figure) => figure.ok !== false) ? 0 : 1
+const page = new URL('../../docs/benchmarks.md', import.meta.url)
+if (values.only === undefined || !values.only.startsWith('ssh')) await measureMachine()
+if (values.ssh) await measureOverSsh()
+else if (values.only?.startsWith('ssh')) console.log('the figures over SSH need --ssh')
+process.exitCode = missed.length === 0 ? 0 : 1

@@ -1,0 +1,27 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** What the peers go over: a ControlMaster connection per host that stands before the clock runs. */
+export interface SharedConnection extends Disposable {
+  /** Arguments of `ssh` before the host. */
+  readonly args: readonly string[]
+}
+
+/** Opens a connection to each host; ends them on disposal. */
+export function openSharedConnection(configFile: string, hosts: readonly string[]): SharedConnection {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-bench-'))
+  const args = ['-F', configFile, '-o', `ControlPath=${join(directory, '%h')}`]
+  const dispose = (): void => {
+    for (const host of hosts) spawnSync('ssh', [...args, '-O', 'exit', host], { stdio: 'ignore' })
+    rmSync(directory, { recursive: true, force: true })
+  }
+  try {
+    for (const host of hosts) execFileSync('ssh', [...args, '-o', 'ControlPersist=600', '-fNM', host], { stdio: 'ignore' })
+  } catch (error) {
+    dispose()
+    throw error
+  }
+  return { args, [Symbol.dispose]: dispose }
+}
