@@ -39,7 +39,7 @@ export function compileDriver(options: DriverOptions): string {
 # Driver of job ${options.jobId}, attempt ${options.attempt}, made by Drover. By hand: sh driver.sh
 ${compilePrelude(options)}
 _d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
-_d_has_setup=${options.hasSetup ? 1 : ''} _d_has_gate=${options.gate ? 1 : "''"} _d_refused_code=${LEASE_EXIT_CODE}
+_d_has_setup=${options.hasSetup ? 1 : "''"} _d_has_gate=${options.gate ? 1 : "''"} _d_refused_code=${LEASE_EXIT_CODE}
 _d_run_node() { _d_in_group ${quoteArgv(options.interpreter ?? [options.processGroups === 'bash' ? 'bash' : 'sh'])} "$_d_dir/node.sh" "$@"; }
 ${CHILDREN}${compileLease(options.lease)}${options.gate ? GATE : NO_GATE}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${single ? `${compileRunner(options)}${FORKED_RUNNER}` : ''}${MAIN}`
 }
