@@ -92,11 +92,11 @@ async function measureOverSsh(): Promise<void> {
       'ssh-commands': () => measureSshCommands(rig, rounds),
       'ssh-start': () => measureSshStart(rig, rounds),
       'ssh-workdir': () => measureSshWorkdir(rig, fewRounds, rounds),
-      'ssh-elements': () => measureSshElements(rig, rounds),
+      'ssh-elements': () => measureSshElements(rig, fewRounds),
     })
     const notes = [
       'Four hosts with sshd and a disk each, in namespaces of this machine: its cores serve both ends',
-      `Medians of ${rounds} rounds, of the first send ${fewRounds}`,
+      `Medians of ${rounds} rounds, of the first send and the elements ${fewRounds}`,
       `Node ${process.version}, ${versionOf('rsync')?.replace(/ +/g, ' ')}, ${versionOf('tar')}, ${versionOf('parallel') ?? 'GNU parallel is absent'}`,
     ]
     if (whole) writePage(page, { ssh: { notes, figures } })
