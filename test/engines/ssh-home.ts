@@ -57,10 +57,10 @@ ${NODES.map((node) => `      - {host: ${node}, cpus: 4${nodeOptions}}\n`).join('
     this.#mounted = jobs
   }
 
-  /** Rank 0's, which is on the first machine: its disk is seen through its first process. */
+  /** Rank 0's: the disk of its machine is seen through the first process there. */
   override attemptDir(job: Job, attempt = job.attempt): string {
     const several = job.ranks.length > 1 ? '-0' : ''
-    const first = readFileSync(join(this.rig.directory, 'nodes/node1/init'), 'utf8').trim()
+    const first = readFileSync(join(this.rig.directory, 'nodes', job.ranks[0]?.node ?? 'node1', 'init'), 'utf8').trim()
     return join(`/proc/${first}/root`, this.root, 'jobs', job.id, `${attempt}${several}`)
   }
 
