@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { processesOf } from '../conformance/local-home.ts'
 import { SshRig } from '../engines/ssh-rig.ts'
 
 const CLUSTER = join(import.meta.dirname, '../engines/rig/cluster.sh')
@@ -36,6 +37,8 @@ export function openBenchRig(): BenchRig {
     open = false
     process.off('exit', close)
     spawnSync('bash', [CLUSTER, 'down', '--dir', directory, '--instance', INSTANCE, '--purge'], { stdio: 'ignore' })
+    // A supervisor, or a shared connection, that an interrupted figure left.
+    for (const pid of processesOf(directory)) spawnSync('kill', ['-KILL', String(pid)])
     rmSync(directory, { recursive: true, force: true })
   }
   process.on('exit', close)
