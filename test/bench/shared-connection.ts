@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { SshRig } from '../engines/ssh-rig.ts'
 
 /** What the peers go over: a ControlMaster connection per host that stands before the clock runs. */
 export interface SharedConnection extends Disposable {
@@ -10,9 +10,9 @@ export interface SharedConnection extends Disposable {
 }
 
 /** Opens a connection to each host; ends them on disposal. */
-export function openSharedConnection(configFile: string, hosts: readonly string[]): SharedConnection {
-  const directory = mkdtempSync(join(tmpdir(), 'drover-bench-'))
-  const args = ['-F', configFile, '-o', `ControlPath=${join(directory, '%h')}`]
+export function openSharedConnection(rig: SshRig, hosts: readonly string[]): SharedConnection {
+  const directory = mkdtempSync(join(rig.directory, 'peer-'))
+  const args = ['-F', rig.configFile, '-o', `ControlPath=${join(directory, '%h')}`]
   const dispose = (): void => {
     for (const host of hosts) spawnSync('ssh', [...args, '-O', 'exit', host], { stdio: 'ignore' })
     rmSync(directory, { recursive: true, force: true })

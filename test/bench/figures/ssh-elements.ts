@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTaskFile, settled } from '../../../src/testing/index.ts'
 import { SshHome } from '../../engines/ssh-home.ts'
@@ -28,8 +27,8 @@ async function timeElements(home: SshHome): Promise<number> {
   return time
 }
 
-async function timeParallel(ssh: readonly string[]): Promise<number> {
-  const directory = mkdtempSync(join(tmpdir(), 'drover-bench-parallel-'))
+async function timeParallel(ssh: readonly string[], parent: string): Promise<number> {
+  const directory = mkdtempSync(join(parent, 'bench-'))
   const hosts = HOSTS.map((host) => `${PER_HOST}/${host}`).join(',')
   const script = `cd "$1" && seq 1 ${ELEMENTS} | parallel --will-cite -S ${hosts} -N1 --joblog log --results results 'true #{}'`
   try {
@@ -52,10 +51,10 @@ export async function measureSshElements(rig: SshRig, rounds: number): Promise<r
   const what = `${ELEMENTS} elements of true over 4 hosts, ${PER_HOST} at a time on each, beside GNU parallel --sshlogin over ControlMaster connections`
   if (versionOf('parallel') === undefined) return [{ what, measured: 'not measured: GNU parallel is absent', target: 'faster' }]
   const home = await new SshHome(rig, 'private').start()
-  using peer = openSharedConnection(rig.configFile, HOSTS)
+  using peer = openSharedConnection(rig, HOSTS)
   try {
     await timeElements(home)
-    const samples = await interleave(rounds, { drover: () => timeElements(home), parallel: () => timeParallel(peer.args) })
+    const samples = await interleave(rounds, { drover: () => timeElements(home), parallel: () => timeParallel(peer.args, rig.directory) })
     const [own, parallel] = [samples['drover'] ?? [], samples['parallel'] ?? []]
     const ratio = median(own) / median(parallel)
     return [

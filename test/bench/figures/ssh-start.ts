@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTaskFile, settled } from '../../../src/testing/index.ts'
 import { createSshTransport, type SshTransport } from '../../../src/transports/ssh-transport.ts'
@@ -39,7 +38,7 @@ async function timeTrip(transport: SshTransport): Promise<number> {
  */
 export async function measureSshStart(rig: SshRig, rounds: number): Promise<readonly Figure[]> {
   const home = await new SshHome(rig, 'private').start()
-  const directory = mkdtempSync(join(tmpdir(), 'drover-bench-'))
+  const directory = mkdtempSync(join(rig.directory, 'bench-'))
   const transport = createSshTransport({ host: 'node1', configFile: rig.configFile, controlDirectory: directory })
   const slow = (ms: number): void => {
     for (let node = 1; node <= NODES; node += 1) rig.fault('slow-network', String(node), String(ms))

@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageCode } from '../../../src/packaging/package-code.ts'
 import { shipBundle } from '../../../src/packaging/ship-bundle.ts'
@@ -61,8 +60,8 @@ async function timeSubmit(home: SshHome, path: string, at: number, mark: string)
 export async function measureSshWorkdir(rig: SshRig, rounds: number, againRounds: number): Promise<readonly Figure[]> {
   const { configFile } = rig
   const home = await new SshHome(rig, 'private').start()
-  using peer = openSharedConnection(configFile, [NODE])
-  const local = mkdtempSync(join(tmpdir(), 'drover-bench-'))
+  using peer = openSharedConnection(rig, [NODE])
+  const local = mkdtempSync(join(rig.directory, 'bench-'))
   const transport = createSshTransport({ host: NODE, configFile, controlDirectory: local })
   const far = `/scratch/bench-${process.pid}`
   const shell = ['ssh', ...peer.args].join(' ')

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSshTransport } from '../../../src/transports/ssh-transport.ts'
 import type { SshRig } from '../../engines/ssh-rig.ts'
@@ -25,8 +24,8 @@ async function timeAll(run: () => Promise<unknown>): Promise<number> {
  */
 export async function measureSshCommands(rig: SshRig, rounds: number): Promise<readonly Figure[]> {
   const { configFile } = rig
-  using peer = openSharedConnection(configFile, ['node1'])
-  const directory = mkdtempSync(join(tmpdir(), 'drover-bench-'))
+  using peer = openSharedConnection(rig, ['node1'])
+  const directory = mkdtempSync(join(rig.directory, 'bench-'))
   const transport = createSshTransport({ host: 'node1', configFile, controlDirectory: directory })
   try {
     await transport.hello()
