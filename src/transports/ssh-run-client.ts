@@ -39,10 +39,12 @@ export function runClient(
     child.stdin?.on('error', () => undefined)
     child.stdin?.end(options.stdin)
     let settled = false
+    let letGo: NodeJS.Timeout | undefined
     const settle = (code: number | undefined): void => {
       if (settled) return
       settled = true
       clearTimeout(timer)
+      clearTimeout(letGo)
       options.signal?.removeEventListener('abort', kill)
       child.stdout?.destroy()
       child.stderr?.destroy()
@@ -54,6 +56,8 @@ export function runClient(
     })
     child.once('close', (code) => settle(code ?? undefined))
     // What went to the background may hold the pipes: what the first process wrote is read, then they are let go.
-    child.once('exit', (code) => setTimeout(() => settle(code ?? undefined), options.limitMs === undefined ? 60_000 : 50))
+    child.once('exit', (code) => {
+      if (!settled) letGo = setTimeout(() => settle(code ?? undefined), options.limitMs === undefined ? 60_000 : 50)
+    })
   })
 }
