@@ -342,7 +342,7 @@ async function putAndCompare(each: SshTransport): Promise<void> {
   const to = `${far}/tree-${randomBytes(3).toString('hex')}`
   await each.putTree(source, entries, to)
   const listing = (machine: string | undefined, at: string): string => {
-    const script = `cd '${at}' && find . -mindepth 1 ! -type l -printf '%p %y %m\\0' | sort -z | tr '\\0' '|'; find . -type l -printf '%p %l|' | sort; find . -type f -exec md5sum {} + | sort`
+    const script = `cd '${at}' && find . -mindepth 1 ! -type l -printf '%p %y %m\\0' | sort -z | tr '\\0' '|'; find . -type l -printf '%p %l\\0' | sort -z | tr '\\0' '|'; find . -type f -exec md5sum {} + | sort`
     return machine === undefined ? execFileSync('sh', ['-c', script], { encoding: 'utf8' }) : rig.as(machine, 'sh', '-c', script)
   }
   expect(listing('node1', to)).toBe(listing(undefined, source))
