@@ -69,7 +69,8 @@ export async function putRemoteTree(
   const list = Buffer.from(entries.map((entry) => `${entry}\0`).join(''))
   if (await useRsync(host)) {
     const copy = [`../.base-${key}`, ...bases.map((base) => `../${base}`)].map((base) => `--copy-dest=${base}`)
-    await rsync(host, ['-lptd', '--partial', ...copy], source, `remote:${part}/`, list, destination, onProgress)
+    // By content: a file changed within the second, to the same size, looks unchanged by its time.
+    await rsync(host, ['-lptd', '--checksum', '--partial', ...copy], source, `remote:${part}/`, list, destination, onProgress)
   } else await putByTar(host, source, list, part, destination)
   const placed = await host.run(
     `rm -rf ${quoteShell(posix.join(parent, `.base-${key}`))}; if [ -e ${quoteShell(destination)} ]; then exit 3; fi; mv ${quoteShell(part)} ${quoteShell(destination)}`,
@@ -220,16 +221,23 @@ async function rsync(
       from.startsWith('remote:') ? from : `${from.replace(/\/+$/, '')}/`,
       to,
     ]
+    let bytes = 0
     const { code, stderr } = await runClient(argv, {
       stdin: list,
       signal: host.signal,
       onStdout: (chunk) => {
         const last = [...chunk.toString().matchAll(/(\d+)\s+(\d+)%/g)].at(-1)
-        if (last !== undefined) onProgress?.({ bytes: Number(last[1]), percent: Number(last[2]) })
+        if (last === undefined) return
+        bytes = Number(last[1])
+        onProgress?.({ bytes, percent: Number(last[2]) })
       },
     })
     // 24: files vanished while they were read, which is for the caller to judge.
-    if (code === 0 || code === 24) return
+    if (code === 0 || code === 24) {
+      // rsync says nothing of a transfer that is over at once.
+      onProgress?.({ bytes, percent: 100 })
+      return
+    }
     throw transferError(host, stderr, code, to.startsWith('remote:') ? 'write' : 'read', what)
   } finally {
     give()
