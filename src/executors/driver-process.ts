@@ -48,7 +48,7 @@ export async function startDriver(place: PlanPlace, jobId: string, transport: Tr
 }
 
 /** The process that an event line names. */
-export function identityOf({ detail }: JobEventLine): ProcessIdentity | undefined {
+function identityOf({ detail }: JobEventLine): ProcessIdentity | undefined {
   const { pid, start, boot } = detail
   return pid === undefined || start === undefined || boot === undefined ? undefined : { pid: Number(pid), startTime: start, bootId: boot }
 }
@@ -99,4 +99,23 @@ export async function endPlace(place: AttemptPlace, transport: Transport): Promi
   if (living(driver, 0).length > 0) await transport.kill(driver, 'TERM', false)
   else if (living(runners, driver.length).length > 0) await transport.kill(runners, 'TERM', false)
   else if (groups.length > 0) await transport.kill(groups, 'TERM', true)
+}
+
+/** Marks elements of an array as cancelled at a place, then tells each slot that runs one of them now to end it. */
+export async function cancelPlaceElements(place: AttemptPlace, positions: readonly number[], transport: Transport): Promise<void> {
+  const mark = `${place.attemptDir}/${attemptPaths.cancelElements}`
+  const [known] = await transport.read([{ path: mark, offset: 0, maxBytes: 1024 * 1024 }])
+  const before = known === undefined ? '' : Buffer.from(known.bytes).toString('utf8')
+  await transport.write([], [{ path: mark, mode: 0o600, content: before + positions.map((position) => `${position}\n`).join('') }])
+  const files = new AttemptFiles([{ ...place, node: '', ranks: [] }])
+  await files.read(transport)
+  const wanted = new Set(positions)
+  for (const [slot, lines] of files.slotLines().entries()) {
+    const last = lines.at(-1)
+    if (last?.kind !== 'claim' || !wanted.has(last.position)) continue
+    const leader = files.driverEvents(0).findLast((event) => event.word === 'slot' && Number(event.detail['k']) === slot)
+    const identity = leader === undefined ? undefined : identityOf(leader)
+    // The slot itself, not its group: it ends its element; a late signal to the group would hit the next one.
+    if (identity !== undefined) await transport.kill([identity], 'TERM', false)
+  }
 }

@@ -1,12 +1,10 @@
-import { attemptPaths } from '../../driver/protocol.ts'
 import { quoteShell } from '../../driver/quote.ts'
 import { DroverError } from '../../errors.ts'
 import { probeScript } from '../../targets/probe-script.ts'
 import { parseProbe } from '../../targets/site-facts.ts'
 import { createLocalTransport } from '../../transports/local-transport.ts'
 import { createSpawner, smallEnvironment } from '../../transports/spawner.ts'
-import { AttemptFiles } from '../attempt-files.ts'
-import { allOf, endPlace, identityOf, readProcesses, startDriver } from '../driver-process.ts'
+import { allOf, cancelPlaceElements, endPlace, readProcesses, startDriver } from '../driver-process.ts'
 import type { Executor, Io, NativeObservation, NativeRef, PollResult, SiteFacts } from '../executor.ts'
 import type { ExecutorKind } from '../registry.ts'
 import { localCapabilities } from './local-capabilities.ts'
@@ -41,26 +39,6 @@ async function cancelLocal(refs: readonly NativeRef[], io: Io): Promise<void> {
   for (const ref of refs) await endPlace(placeOf(ref), io.transport)
 }
 
-/** Marks the elements, then tells each slot that runs one of them now to end it. */
-async function cancelLocalElements(ref: NativeRef, positions: readonly number[], io: Io): Promise<void> {
-  const place = placeOf(ref)
-  const mark = `${place.attemptDir}/${attemptPaths.cancelElements}`
-  const [known] = await io.transport.read([{ path: mark, offset: 0, maxBytes: 1024 * 1024 }])
-  const before = known === undefined ? '' : Buffer.from(known.bytes).toString('utf8')
-  await io.transport.write([], [{ path: mark, mode: 0o600, content: before + positions.map((position) => `${position}\n`).join('') }])
-  const files = new AttemptFiles([{ ...place, ranks: [] }])
-  await files.read(io.transport)
-  const wanted = new Set(positions)
-  for (const [slot, lines] of files.slotLines().entries()) {
-    const last = lines.at(-1)
-    if (last?.kind !== 'claim' || !wanted.has(last.position)) continue
-    const leader = files.events('job').findLast((event) => event.word === 'slot' && Number(event.detail['k']) === slot)
-    const identity = leader === undefined ? undefined : identityOf(leader)
-    // The slot itself, not its group: it ends its element; a late signal to the group would hit the next one.
-    if (identity !== undefined) await io.transport.kill([identity], 'TERM', false)
-  }
-}
-
 /** Attempts below the root whose native id is on record. */
 async function listLocal(io: Io, root: string): Promise<readonly NativeRef[]> {
   const { stdout } = await io.transport.run(
@@ -84,7 +62,7 @@ export const localExecutor: Executor<LocalRefs> = {
   poll: pollLocal,
   list: listLocal,
   cancel: cancelLocal,
-  cancelElements: cancelLocalElements,
+  cancelElements: (ref, positions, io) => cancelPlaceElements(placeOf(ref), positions, io.transport),
   async probe(io, root): Promise<SiteFacts> {
     const { stdout, stderr, code } = await io.transport.run(probeScript(root))
     if (code !== 0)

@@ -1,10 +1,8 @@
-import { attemptPaths } from '../../driver/protocol.ts'
 import { DroverError, toErrorJson } from '../../errors.ts'
 import { probeScript } from '../../targets/probe-script.ts'
 import { type NodeFacts, parseProbe } from '../../targets/site-facts.ts'
 import { type Transport, transportAt } from '../../transports/transport.ts'
-import { AttemptFiles } from '../attempt-files.ts'
-import { endPlace, identityOf, startDriver } from '../driver-process.ts'
+import { cancelPlaceElements, endPlace, startDriver } from '../driver-process.ts'
 import type { Executor, Io, NativeRef, Plan, SiteFacts } from '../executor.ts'
 import { sshCapabilities } from './ssh-capabilities.ts'
 import { compileSsh, type SshRefs } from './ssh-compiler.ts'
@@ -28,28 +26,8 @@ async function cancelSsh(refs: readonly NativeRef[], io: Io): Promise<void> {
   if (failed?.status === 'rejected') throw failed.reason
 }
 
-/** Marks the elements everywhere, then tells each slot that runs one of them now to end it. */
 async function cancelSshElements(ref: NativeRef, positions: readonly number[], io: Io): Promise<void> {
-  const wanted = new Set(positions)
-  await Promise.all(
-    ref.places.map(async (place) => {
-      const transport = transportAt(io.transport, place.node)
-      const path = `${place.attemptDir}/${attemptPaths.cancelElements}`
-      const [known] = await transport.read([{ path, offset: 0, maxBytes: 1024 * 1024 }])
-      const before = known === undefined ? '' : Buffer.from(known.bytes).toString('utf8')
-      await transport.write([], [{ path, mode: 0o600, content: before + positions.map((position) => `${position}\n`).join('') }])
-      const files = new AttemptFiles([{ ...place, node: '', ranks: [] }])
-      await files.read(transport)
-      for (const [slot, lines] of files.slotLines().entries()) {
-        const last = lines.at(-1)
-        if (last?.kind !== 'claim' || !wanted.has(last.position)) continue
-        const leader = files.driverEvents(0).findLast((event) => event.word === 'slot' && Number(event.detail['k']) === slot)
-        const identity = leader === undefined ? undefined : identityOf(leader)
-        // The slot itself, not its group: it ends its element; a late signal to the group would hit the next one.
-        if (identity !== undefined) await transport.kill([identity], 'TERM', false)
-      }
-    }),
-  )
+  await Promise.all(ref.places.map((place) => cancelPlaceElements(place, positions, transportAt(io.transport, place.node))))
 }
 
 /** Facts of one node, under the name and address of its inventory. */
