@@ -81,6 +81,7 @@ test('a node of four cannot be reached at the start: refused before anything sta
 test('a node loses its power: node_failure with its name once it is back, and the others are ended', async () => {
   const job = await submit({ numNodes: 3, run: 'echo up; exec sleep 1000' })
   await until('all ranks to run', 30_000, async () => (await output(job)) === 'up\nup\nup\n')
+  await started(job)
   rig.fault('kill-node', '2')
   await seconds(8)
   expect((await home.drover.get(job.id)).state).toBe('running')

@@ -101,11 +101,13 @@ as_user() {
 }
 link_of() { echo ${PFX}v${1#node}; }     # the host's end of the node's cable
 
+machine_mac() { local a b c d; IFS=. read -r a b c d <<<"$(machine_ip $1)"; printf '02:00:%02x:%02x:%02x:%02x\n' $a $b $c $d; }
 machine_net_up() { # NODE
   local m=$1 v; v=$(link_of $m)
   ip netns add $PFX$m 2>/dev/null || { ip netns del $PFX$m; ip netns add $PFX$m; }
   ip link del $v 2>/dev/null
-  ip link add $v type veth peer name eth0 netns $PFX$m || return 1
+  # the same hardware address after each boot: neighbours would ask a dead one for seconds else
+  ip link add $v type veth peer name eth0 address $(machine_mac $m) netns $PFX$m || return 1
   ip link set $v master ${PFX}br up
   ip -n $PFX$m addr add $(machine_ip $m)/24 dev eth0
   ip -n $PFX$m link set eth0 up; ip -n $PFX$m link set lo up
