@@ -178,8 +178,6 @@ export interface PlanFor {
 export interface Executor<Refs = unknown> {
   readonly kind: string
   readonly capabilities: Capabilities
-  /** Reads facts of the target; one round trip. */
-  probe(io: Io, root: string): Promise<SiteFacts>
   /** Pure. Throws InputError `unsupported` when the task cannot run there, naming key and reason. */
   plan(task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<Refs>
   /** Idempotent: however often it is called for one attempt, one instance runs. Resolves to the native id. */

@@ -17,7 +17,7 @@ export interface SiteFacts {
   /** Target directory of bundles and jobs; absolute. */
   readonly root: string
   readonly user: string
-  /** Of a target of several nodes: the facts of each, in order of rank. Those above are the head's then, capacity the sum. */
+  /** Of a target of several nodes: the facts of each, in order of rank. Those above are the head's then. */
   readonly nodes?: readonly NodeFacts[]
   /** True when all nodes see one file system below `root`. */
   readonly sharedHome?: boolean

@@ -4,6 +4,7 @@ import { probeScript } from '../../targets/probe-script.ts'
 import { parseProbe } from '../../targets/site-facts.ts'
 import { createLocalTransport } from '../../transports/local-transport.ts'
 import { createSpawner, smallEnvironment } from '../../transports/spawner.ts'
+import type { Transport } from '../../transports/transport.ts'
 import { allOf, cancelPlaceElements, endPlace, readProcesses, startDriver } from '../driver-process.ts'
 import type { Executor, Io, NativeObservation, NativeRef, PollResult, SiteFacts } from '../executor.ts'
 import type { ExecutorKind } from '../registry.ts'
@@ -63,15 +64,16 @@ export const localExecutor: Executor<LocalRefs> = {
   list: listLocal,
   cancel: cancelLocal,
   cancelElements: (ref, positions, io) => cancelPlaceElements(placeOf(ref), positions, io.transport),
-  async probe(io, root): Promise<SiteFacts> {
-    const { stdout, stderr, code } = await io.transport.run(probeScript(root))
-    if (code !== 0)
-      throw new DroverError('transport_failed', 'cannot read the facts of this machine', {
-        level: 'transport',
-        outputTail: stderr.slice(-500),
-      })
-    return parseProbe(stdout, io.now())
-  },
+}
+
+async function probe(transport: Transport, root: string, now: () => number): Promise<SiteFacts> {
+  const { stdout, stderr, code } = await transport.run(probeScript(root))
+  if (code !== 0)
+    throw new DroverError('transport_failed', 'cannot read the facts of this machine', {
+      level: 'transport',
+      outputTail: stderr.slice(-500),
+    })
+  return parseProbe(stdout, now())
 }
 
 /** The kind `local`. */
@@ -85,8 +87,7 @@ export const localKind: ExecutorKind = {
     const spawner = createSpawner({ environment: smallEnvironment(world.environment) })
     const transport = createLocalTransport({ spawner })
     try {
-      const io: Io = { transport, signal: world.signal, now: world.now, log: world.log }
-      const site = capSite(await localExecutor.probe(io, target.root), parseLocalOptions(target.options), target.limits)
+      const site = capSite(await probe(transport, target.root, world.now), parseLocalOptions(target.options), target.limits)
       return { executor: localExecutor, transport, site }
     } catch (error) {
       await transport.close()

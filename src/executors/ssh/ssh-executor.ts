@@ -1,9 +1,6 @@
-import { DroverError, toErrorJson } from '../../errors.ts'
-import { probeScript } from '../../targets/probe-script.ts'
-import { type NodeFacts, parseProbe } from '../../targets/site-facts.ts'
-import { type Transport, transportAt } from '../../transports/transport.ts'
+import { transportAt } from '../../transports/transport.ts'
 import { cancelPlaceElements, endPlace, startDriver } from '../driver-process.ts'
-import type { Executor, Io, NativeRef, Plan, SiteFacts } from '../executor.ts'
+import type { Executor, Io, NativeRef, Plan } from '../executor.ts'
 import { sshCapabilities } from './ssh-capabilities.ts'
 import { compileSsh, type SshRefs } from './ssh-compiler.ts'
 import { coordinateNodes } from './ssh-coordinate.ts'
@@ -30,22 +27,6 @@ async function cancelSshElements(ref: NativeRef, positions: readonly number[], i
   await Promise.all(ref.places.map((place) => cancelPlaceElements(place, positions, transportAt(io.transport, place.node))))
 }
 
-/** Facts of one node, under the name and address of its inventory. */
-export async function probeNode(
-  node: { readonly name: string; readonly ip: string },
-  root: string,
-  transport: Transport,
-  now: () => number,
-): Promise<NodeFacts> {
-  const { stdout, stderr, code } = await transport.run(probeScript(root))
-  if (code !== 0)
-    throw new DroverError('transport_failed', `cannot read the facts of node ${node.name}`, {
-      level: 'transport',
-      outputTail: stderr.slice(-500),
-    })
-  return { ...parseProbe(stdout, now()), node: node.name, ip: node.ip }
-}
-
 /** Machines without a scheduler, reached by SSH: a driver on each, coordinated from here. */
 export const sshExecutor: Executor<SshRefs> = {
   kind: 'ssh',
@@ -59,23 +40,4 @@ export const sshExecutor: Executor<SshRefs> = {
   cancel: cancelSsh,
   cancelElements: cancelSshElements,
   coordinate: coordinateNodes,
-  async probe(io, root): Promise<SiteFacts> {
-    const names = io.transport.nodes ?? ['']
-    const outcomes = await Promise.allSettled(
-      names.map((name) => probeNode({ name, ip: name }, root, transportAt(io.transport, name), () => io.now())),
-    )
-    const nodes = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
-    const [head] = nodes
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-    if (head === undefined) throw failed?.status === 'rejected' ? failed.reason : new Error(toErrorJson(undefined).message)
-    return siteOf(nodes)
-  },
-}
-
-/** The facts of a target of several nodes: the head's, with the largest of each capacity, so that what fits on a node fits. */
-export function siteOf(nodes: readonly NodeFacts[]): SiteFacts {
-  const [head] = nodes
-  if (head === undefined)
-    throw new DroverError('transport_failed', 'no node of the target answers', { level: 'transport', transient: true })
-  return { ...head, nodes }
 }

@@ -9,7 +9,7 @@ import type { Connection, ConnectWorld, ExecutorKind } from '../registry.ts'
 import { sshAddresses } from './ssh-addresses.ts'
 import { sshCapabilities } from './ssh-capabilities.ts'
 import { checkSshTarget } from './ssh-check.ts'
-import { siteOf, sshExecutor } from './ssh-executor.ts'
+import { sshExecutor } from './ssh-executor.ts'
 import { sshLoginSteps } from './ssh-login.ts'
 import type { SshNode } from './ssh-node.ts'
 import { parseSshOptions, refuseSshOption, sshOptionNames, sshRequiredOptions } from './ssh-options.ts'
@@ -73,7 +73,7 @@ export async function connectNodes(target: Target, reached: readonly ReachedNode
   return {
     executor: sshExecutor,
     transport: createLabTransport(`ssh ${target.name}`, new Map(reached.map(({ node, transport }) => [node.name, transport]))),
-    site: { ...siteOf(nodes), ...(sharedHome ? { sharedHome } : {}) },
+    site: { ...(nodes[0] ?? answered), nodes, ...(sharedHome ? { sharedHome } : {}) },
   }
 }
 
