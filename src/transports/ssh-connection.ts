@@ -14,8 +14,10 @@ import {
 } from './ssh-options.ts'
 import { runClient } from './ssh-run-client.ts'
 
-/** Sessions at one time: sshd frees a slot of its ten (MaxSessions) later than the client sees the end. */
-const MOST_SESSIONS = 4
+/** Sessions at one time where nothing is said: sshd frees a slot of its ten (MaxSessions) later than the client sees the end. */
+const DEFAULT_SESSIONS = 4
+/** One tells of changes, another runs what may take long. */
+export const LEAST_SESSIONS = 2
 const FIRST_BACKOFF_MS = 200
 const MOST_BACKOFF_MS = 10_000
 /** Tries for a session that a full connection refused. */
@@ -35,7 +37,7 @@ export class SshConnection {
   #own: string | undefined
   #failures = 0
   #retryAt = 0
-  #free = MOST_SESSIONS
+  #free: number
   readonly #queue: (() => void)[] = []
   #closed = false
   readonly #stop = new AbortController()
@@ -43,6 +45,12 @@ export class SshConnection {
   constructor(options: SshOptions) {
     this.#options = options
     this.#program = options.program ?? 'ssh'
+    this.#free = this.maxSessions
+  }
+
+  /** Sessions that may be open at one time. */
+  get maxSessions(): number {
+    return Math.max(LEAST_SESSIONS, this.#options.maxSessions ?? DEFAULT_SESSIONS)
   }
 
   /** ssh with the arguments of one session over the shared connection. @throws DroverError why there is no connection */

@@ -25,6 +25,12 @@ test.each([
   ['ssh: connect to host gpu1 port 22: No route to host', 'cannot be reached', true, /VPN/],
   ['ssh: Could not resolve hostname gpu1: Name or service not known', 'its name is not known', true, /spelling/],
   ['mux_client_request_session: session request failed: Session open refused by peer', 'refused another session', true, /MaxSessions/],
+  [
+    'mux_client_request_session: session request failed: Session open refused by peer\nann@gpu1: Permission denied (keyboard-interactive).',
+    'refused another session',
+    true,
+    /max_sessions/,
+  ],
   ['Connection to gpu1 closed by remote host.', 'the connection was cut', true, /again by itself/],
   ['Timeout, server gpu1 not responding.', 'did not answer in time', true, /network/],
   ['', 'ssh ended with 255', true, /^Try ssh -l ann -p 2222 gpu1\.$/],

@@ -4,13 +4,21 @@ import { fileError } from './transport-errors.ts'
 
 interface Reading {
   readonly pattern: RegExp
-  readonly what: string
+  readonly what: string | ((options: SshOptions) => string)
   readonly transient: boolean
   readonly hint: (options: SshOptions) => string
 }
 
 /** Messages of OpenSSH 7.4 to 10 (`LogLevel=ERROR`), the more telling first. */
 const READINGS: readonly Reading[] = [
+  {
+    // First of all: ssh then tries a connection of its own, whose failure is another matter.
+    pattern: /open failed|session request failed|Session open refused|administratively prohibited/i,
+    what: 'it refused another session on the connection',
+    transient: true,
+    hint: () =>
+      "Set the target's max_sessions to MaxSessions of the host's sshd_config, or raise that. Other sessions on the same connection count too.",
+  },
   {
     pattern: /REMOTE HOST IDENTIFICATION HAS CHANGED|Offending .* key in/i,
     what: 'its host key is not the one that is known',
@@ -27,7 +35,9 @@ const READINGS: readonly Reading[] = [
   },
   {
     pattern: /Permission denied[^\n]*(?:keyboard-interactive|password)/i,
-    what: 'it wants a password or a one-time password',
+    // The command stands in the message itself: a job that failed shows its message, not the hint.
+    what: (options) =>
+      `it wants a password or a one-time password, and no connection by "drover target login ${options.target ?? options.host}" is open`,
     transient: false,
     hint: (options) => `Run: drover target login ${options.target ?? options.host}`,
   },
@@ -70,12 +80,6 @@ const READINGS: readonly Reading[] = [
     hint: (options) => `Is it up, and is the network (VPN, jump host)? Try ${typedCommand(options)}.`,
   },
   {
-    pattern: /open failed|session request failed|Session open refused|administratively prohibited/i,
-    what: 'it refused another session on the connection',
-    transient: true,
-    hint: () => "Close other sessions there, or raise MaxSessions in the host's sshd_config.",
-  },
-  {
     pattern: /Connection (?:to .* )?(?:closed|reset)|Broken pipe|closed by remote host|kex_exchange_identification|mux_client/i,
     what: 'the connection was cut',
     transient: true,
@@ -107,7 +111,8 @@ export function sshError(options: SshOptions, doing: string, said: string, exitC
   const words = said.trim()
   const reading = READINGS.find(({ pattern }) => pattern.test(words))
   const last = words.split('\n').at(-1)?.trim() ?? ''
-  const why = reading?.what ?? (last === '' ? `ssh ended${exitCode === undefined ? '' : ` with ${exitCode}`}` : last)
+  const what = typeof reading?.what === 'function' ? reading.what(options) : reading?.what
+  const why = what ?? (last === '' ? `ssh ended${exitCode === undefined ? '' : ` with ${exitCode}`}` : last)
   return new DroverError('transport_failed', `ssh ${nameHost(options)}: ${doing}: ${why}`, {
     level: 'transport',
     transient: reading?.transient ?? true,

@@ -23,6 +23,8 @@ export interface SshOptions {
   readonly target?: string
   /** ms within which a connection must stand. Default 15 000. */
   readonly connectTimeoutMs?: number
+  /** Most sessions at one time on the connection, at least 2: sshd's `MaxSessions`. Default 4, of the 10 that sshd allows by itself. */
+  readonly maxSessions?: number
   /** The ssh program. Default `ssh`. */
   readonly program?: string
 }

@@ -1,9 +1,7 @@
-import type { DroverError } from '../errors.ts'
+import { DroverError } from '../errors.ts'
 import type { SshAgent } from './ssh-agent.ts'
 import type { SshConnection } from './ssh-connection.ts'
-
-/** Agents for what may take long: the fourth session is that of the events. */
-const MOST_WORKERS = 3
+import { isRefusedSession } from './ssh-errors.ts'
 
 interface Worker {
   readonly agent: SshAgent
@@ -23,11 +21,14 @@ export class SshWorkers {
   readonly #connection: SshConnection
   readonly #idle: Worker[] = []
   readonly #all = new Set<Worker>()
+  /** All sessions but that of the events; fewer where the host turned out to allow fewer. */
+  #most: number
   #opening = 0
   readonly #queue: { resolve: (worker: Worker) => void; reject: (error: unknown) => void }[] = []
 
   constructor(connection: SshConnection) {
     this.#connection = connection
+    this.#most = connection.maxSessions - 1
   }
 
   /** Runs `use` with a worker of its own. */
@@ -63,7 +64,7 @@ export class SshWorkers {
 
   async #take(): Promise<Worker> {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) if (idle.agent.alive) return idle
-    if (this.#all.size + this.#opening >= MOST_WORKERS) return new Promise((resolve, reject) => this.#queue.push({ resolve, reject }))
+    if (this.#all.size + this.#opening >= this.#most) return new Promise((resolve, reject) => this.#queue.push({ resolve, reject }))
     return this.#open()
   }
 
@@ -92,6 +93,11 @@ export class SshWorkers {
       return opened
     } catch (error) {
       give?.()
+      // The host allows fewer sessions than were thought: those that are open serve all.
+      if (this.#all.size > 0 && error instanceof DroverError && isRefusedSession(error.details.outputTail ?? '')) {
+        this.#most = this.#all.size
+        return await this.#take()
+      }
       this.#queue.shift()?.reject(error)
       throw error
     } finally {
@@ -101,9 +107,9 @@ export class SshWorkers {
 
   #giveBack(worker: Worker): void {
     if (!worker.agent.alive) return
-    const next = this.#queue.shift()
-    if (next !== undefined) next.resolve(worker)
-    else if (this.#connection.crowded) void worker.agent.close()
+    // Who waits for a session of their own (a transfer) is not passed by those who wait for a worker: these open another.
+    if (this.#connection.crowded) void worker.agent.close()
+    else if (this.#queue[0] !== undefined) this.#queue.shift()?.resolve(worker)
     else this.#idle.push(worker)
   }
 

@@ -12,7 +12,7 @@ export function sshAddresses(
   target: Target,
   environment: Environment,
 ): readonly { readonly node: SshNode; readonly address: SshAddress }[] {
-  const { nodes, sshConfig, sshOptions } = parseSshOptions(target.options)
+  const { nodes, sshConfig, sshOptions, maxSessions } = parseSshOptions(target.options)
   return nodes.map((node) => {
     const { host, user, port, identityFile, proxyJump } = node
     return {
@@ -21,6 +21,7 @@ export function sshAddresses(
         host,
         target: target.name,
         options: sshOptions,
+        ...(maxSessions === undefined ? {} : { maxSessions }),
         ...(user === undefined ? {} : { user }),
         ...(port === undefined ? {} : { port }),
         ...(identityFile === undefined ? {} : { identityFile: atHome(identityFile, environment) }),

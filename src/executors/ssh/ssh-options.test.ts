@@ -80,7 +80,7 @@ describe('refusals carry the place inside the option', () => {
     ['nodes: [a]\n    shared_home: maybe', 5, 18, /shared_home must be true or false, and is "maybe"/],
     ['nodes: [a]\n    ssh_options: [Compression=yes, controlpath=/x]', 5, 36, /left out: Drover sets ControlPath itself/],
     ['nodes: [a]\n    ssh_options: ["Compression=yes\\nProxyCommand=x"]', 5, 19, /Key=value/],
-    ['nodes: [a]\n    max_sessions: 0', 5, 19, /from 1 to 1000/],
+    ['nodes: [a]\n    max_sessions: 1', 5, 19, /from 2 to 1000/],
     ['nodes: [a]\n    ssh_config: conf', 5, 17, /absolute or beginning with ~/],
     ['nodes: [a]\n    node: b', 5, 5, /key "node" is not known/],
   ])('%j', (text, line, column, says) => {

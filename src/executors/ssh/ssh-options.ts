@@ -12,7 +12,7 @@ export interface SshOptions {
   readonly sshConfig?: string
   /** Further settings, each as `ssh -o` takes it: `ServerAliveInterval=5`. */
   readonly sshOptions: readonly string[]
-  /** Most sessions at one time over one connection (sshd's `MaxSessions`, 10 by default there); absent: the transport's own. */
+  /** Most sessions at one time over one connection (sshd's `MaxSessions`, 10 by default there), at least 2; absent: 4. */
   readonly maxSessions?: number
 }
 
@@ -80,9 +80,9 @@ export function refuseSshOption(name: string, value: unknown): OptionRefusal | u
     case 'ssh_options':
       return refuseSettings(value)
     case 'max_sessions':
-      return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1000
+      return typeof value === 'number' && Number.isInteger(value) && value >= 2 && value <= 1000
         ? undefined
-        : outer('a number from 1 to 1000')
+        : outer('a number from 2 to 1000: one session tells of changes, the others run what takes time')
     default:
       return outer(`one of the options ${sshOptionNames.join(', ')}`)
   }
