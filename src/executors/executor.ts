@@ -1,4 +1,5 @@
 import type { PreparedRun } from '../driver/run-script.ts'
+import type { GpuWish } from '../targets/gpu-match.ts'
 import type { SiteFacts } from '../targets/site-facts.ts'
 import type { Target } from '../targets/target.ts'
 import type { State } from '../task/states.ts'
@@ -15,7 +16,7 @@ export interface ResolvedTask {
   readonly definition?: Target
   readonly numNodes: number
   /** Per node. `gpus` are whole devices (a fraction is rounded up). */
-  readonly perNode: { readonly cpus: number; readonly memoryBytes?: number; readonly gpus: number; readonly gpuType?: string }
+  readonly perNode: { readonly cpus: number; readonly memoryBytes?: number; readonly gpus: number } & GpuWish
   readonly priority: number
   readonly envs: Readonly<Record<string, string>>
   readonly secretNames: readonly string[]

@@ -1,6 +1,7 @@
 import { compilePrologue, prependPrologue } from '../driver/prologue.ts'
 import { InputError } from '../errors.ts'
 import { compileMountScript, copiedUri } from '../packaging/mount-script.ts'
+import { describeGpus, matchesGpu } from '../targets/gpu-match.ts'
 import type { Target } from '../targets/target.ts'
 import { containerImageOf } from '../task/container.ts'
 import type { ResourceCandidate, TaskSpec } from '../task/task-spec.ts'
@@ -87,30 +88,48 @@ function fitCandidate(spec: TaskSpec, candidate: ResourceCandidate, context: Res
     return { perNode: { ...base, gpus: Math.ceil(first?.count ?? 0), ...(first ? { gpuType: first.type } : {}) } }
   }
   for (const choice of candidate.accelerators) {
-    const normal = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
-    const matching = site.gpus.filter(
-      (gpu) =>
-        (choice.type === '*' || normal(gpu.name).includes(normal(choice.type))) &&
-        (choice.minMemoryBytes === undefined || gpu.memoryBytes >= choice.minMemoryBytes),
-    )
-    if (matching.length >= Math.ceil(choice.count)) return { perNode: { ...base, gpus: Math.ceil(choice.count), gpuType: choice.type } }
+    const wish = { gpuType: choice.type, ...(choice.minMemoryBytes === undefined ? {} : { gpuMemoryBytes: choice.minMemoryBytes }) }
+    const gpus = Math.ceil(choice.count)
+    if (site.gpus.filter((gpu) => matchesGpu(gpu, wish)).length >= gpus) return { perNode: { ...base, gpus, ...wish } }
   }
-  const asked = candidate.accelerators.map(({ type, count }) => (type === '*' ? `${count} GPUs` : `${type}:${count}`)).join(' or ')
-  const has = site.gpus.length === 0 ? 'no GPU' : site.gpus.map((gpu) => gpu.name).join(', ')
-  return { perNode: empty, problem: { key: 'resources.accelerators', why: `it asks for ${asked} and the target gives ${has}` } }
+  const why = `it asks for ${askedGpus(candidate)} and the target gives ${describeGpus(site.gpus)}`
+  return { perNode: empty, problem: { key: 'resources.accelerators', why } }
+}
+
+function askedGpus({ accelerators }: ResourceCandidate): string {
+  return accelerators
+    .map(({ type, count, minMemoryBytes }) => {
+      const what = type === '*' ? `${count} GPUs` : `${type}:${count}`
+      return minMemoryBytes === undefined ? what : `${what} of ${(minMemoryBytes / 1e9).toFixed(0)} GB`
+    })
+    .join(' or ')
 }
 
 /** As `fitCandidate`; of several nodes, as many as the task needs have to give it. */
 function fitTarget(spec: TaskSpec, candidate: ResourceCandidate, context: ResolveContext): Fit {
   const { nodes } = context.site
   if (nodes === undefined) return fitCandidate(spec, candidate, context)
-  const fits = nodes.map((site) => fitCandidate(spec, candidate, { ...context, site }))
-  const able = fits.filter((fit) => fit.problem === undefined)
   const needed = spec.array ? 1 : spec.numNodes
-  const [first] = able
-  if (first !== undefined && able.length >= needed) return first
-  const problem = fits.find((fit) => fit.problem !== undefined)?.problem
-  const count = `${able.length} of ${nodes.length} nodes can give it, and it needs ${needed}`
+  // One kind of device for all of its nodes: each alternative is looked at by itself.
+  const choices = candidate.accelerators.length > 1 ? candidate.accelerators : [undefined]
+  const tried = choices.map((choice) => {
+    const alone = choice === undefined ? candidate : { ...candidate, accelerators: [choice] }
+    return nodes.map((site) => fitCandidate(spec, alone, { ...context, site }))
+  })
+  for (const fits of tried) {
+    const able = fits.filter((fit) => fit.problem === undefined)
+    if (able[0] !== undefined && able.length >= needed) return able[0]
+  }
+  const able = Math.max(...tried.map((fits) => fits.filter((fit) => fit.problem === undefined).length))
+  const problem = tried.flat().find((fit) => fit.problem !== undefined)?.problem
+  const count = `${able} of ${nodes.length} nodes can give it, and it needs ${needed}`
+  if (problem?.key === 'resources.accelerators') {
+    const has = nodes.map(({ node, gpus }) => `${node} has ${describeGpus(gpus)}`).join(', ')
+    return {
+      perNode: { cpus: 1, gpus: 0 },
+      problem: { key: problem.key, why: `it asks for ${askedGpus(candidate)} per node: ${has} (${count})` },
+    }
+  }
   if (problem === undefined)
     return { perNode: { cpus: 1, gpus: 0 }, problem: { key: 'num_nodes', why: `the target has ${nodes.length} nodes` } }
   return { perNode: { cpus: 1, gpus: 0 }, problem: { key: problem.key, why: `${problem.why} (${count})` } }
@@ -167,7 +186,7 @@ function elementsAtOnce(perNode: ResolvedTask['perNode'], site: SiteFacts): numb
   const { cpus, memoryBytes, gpus } = perNode
   return Math.min(
     Math.floor(site.cpus / Math.max(cpus, 0.001)),
-    gpus > 0 ? Math.floor(site.gpus.length / gpus) : Number.POSITIVE_INFINITY,
+    gpus > 0 ? Math.floor(site.gpus.filter((gpu) => matchesGpu(gpu, perNode)).length / gpus) : Number.POSITIVE_INFINITY,
     memoryBytes ? Math.floor(site.memoryBytes / memoryBytes) : Number.POSITIVE_INFINITY,
   )
 }

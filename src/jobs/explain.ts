@@ -101,7 +101,8 @@ function whyItWaits(job: Job, facts: ExplainFacts): string {
 function shortOf(name: QueueExplanation['lacking'][number], { demand, free }: QueueExplanation): string {
   if (name === 'memory') return `memory (wants ${gibibytes(demand.memoryBytes)}, ${gibibytes(Math.max(0, free.memoryBytes))} free)`
   const left = Math.max(0, Math.round(free[name] * 100) / 100)
-  return `${name === 'gpus' ? 'GPUs' : 'CPUs'} (wants ${demand[name]}, ${left} free)`
+  const { gpuType = '*' } = demand
+  return `${name === 'cpus' ? 'CPUs' : gpuType === '*' ? 'GPUs' : `GPUs ${gpuType}`} (wants ${demand[name]}, ${left} free)`
 }
 
 function holders({ heldBy }: QueueExplanation, { names }: ExplainFacts): string {

@@ -1,5 +1,7 @@
+import type { GpuWish } from '../targets/gpu-match.ts'
+
 /** What a job takes of a machine: of one element for an array, of the whole job else. `gpus` are whole devices. */
-export interface Demand {
+export interface Demand extends GpuWish {
   readonly cpus: number
   readonly memoryBytes: number
   readonly gpus: number
@@ -168,8 +170,8 @@ export class JobQueue {
   }
 
   #stand(entry: Entry): void {
-    const { cpus, memoryBytes, gpus, nodes = 1 } = entry.job.demand
-    const key = `${cpus}/${memoryBytes}/${gpus}/${nodes}`
+    const { cpus, memoryBytes, gpus, nodes = 1, gpuType = '*', gpuMemoryBytes = 0 } = entry.job.demand
+    const key = `${cpus}/${memoryBytes}/${gpus}/${nodes}/${gpuMemoryBytes}/${gpuType}`
     let line = this.#lines.get(key)
     if (!line) {
       line = new EntryHeap(inLine)

@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { Demand, WaitingJob } from './job-queue.ts'
 import { LabCapacity } from './lab-capacity.ts'
 
+const gpu = (index: number, name = 'NVIDIA H100 80GB HBM3') => ({ index, name, memoryBytes: 80e9 })
 const machines = [
-  { node: 'a', cpus: 4, memoryBytes: 8, gpus: [0, 1] },
-  { node: 'b', cpus: 4, memoryBytes: 8, gpus: [0, 1] },
+  { node: 'a', cpus: 4, memoryBytes: 8, gpus: [gpu(0), gpu(1)] },
+  { node: 'b', cpus: 4, memoryBytes: 8, gpus: [gpu(0), gpu(1)] },
   { node: 'c', cpus: 2, memoryBytes: 8, gpus: [] },
 ]
 const job = (id: string, demand: Partial<Demand>, rest: Partial<WaitingJob> = {}): WaitingJob => ({
@@ -43,6 +44,39 @@ describe('several machines', () => {
     lab.release('x')
     expect(shares(lab)).toEqual([['z', [['a', [], 1]]]])
     expect(lab.free).toEqual({ cpus: 5, memoryBytes: 24, gpus: 2 })
+  })
+
+  test('GPUs of the kind that is asked for alone; the others are for whoever asks for any', () => {
+    const lab = new LabCapacity([
+      { node: 'old', cpus: 8, memoryBytes: 8, gpus: [gpu(0, 'NVIDIA A100-SXM4-40GB'), gpu(1, 'NVIDIA A100-SXM4-40GB')] },
+      { node: 'both', cpus: 8, memoryBytes: 8, gpus: [gpu(0, 'NVIDIA A100-SXM4-40GB'), gpu(1)] },
+      { node: 'new', cpus: 8, memoryBytes: 8, gpus: [gpu(0), gpu(1)] },
+    ])
+    lab.enqueue(job('two', { gpus: 1, nodes: 2, gpuType: 'H100' }))
+    lab.enqueue(job('pair', { gpus: 2, gpuType: 'H100' }))
+    lab.enqueue(job('array', { cpus: 0, gpus: 1, gpuType: 'A100' }, { width: 9 }))
+    expect(shares(lab)).toEqual([
+      [
+        'two',
+        [
+          ['both', [1], 1],
+          ['new', [0], 1],
+        ],
+      ],
+      [
+        'array',
+        [
+          ['old', [0, 1], 2],
+          ['both', [0], 1],
+        ],
+      ],
+    ])
+    expect(lab.explain('pair')).toMatchObject({ lacking: ['gpus'], free: { gpus: 1 } })
+    lab.release('array')
+    lab.enqueue(job('any', { gpus: 1 }))
+    expect(shares(lab)).toEqual([['any', [['old', [0], 1]]]])
+    lab.release('two')
+    expect(shares(lab)).toEqual([['pair', [['new', [0, 1], 1]]]])
   })
 
   test('an array is spread in turn, and is given as much as there is room for', () => {

@@ -1,4 +1,5 @@
 import type { NodeShare } from '../executors/executor.ts'
+import { type GpuFacts, matchesGpu } from '../targets/gpu-match.ts'
 import type { Holding, QueueExplanation, Slots, Start } from './capacity.ts'
 import { type Demand, JobQueue, type WaitingJob } from './job-queue.ts'
 
@@ -7,14 +8,15 @@ export interface LabMachine {
   readonly node: string
   readonly cpus: number
   readonly memoryBytes: number
-  /** Device indices that may be given out. */
-  readonly gpus: readonly number[]
+  /** Devices that may be given out. */
+  readonly gpus: readonly GpuFacts[]
 }
 
 interface Room {
   readonly machine: LabMachine
   cpus: number
   memoryBytes: number
+  /** Indices of devices that nobody holds. */
   readonly gpus: Set<number>
 }
 
@@ -43,7 +45,7 @@ export class LabCapacity implements Slots {
       machine,
       cpus: machine.cpus,
       memoryBytes: machine.memoryBytes,
-      gpus: new Set(machine.gpus),
+      gpus: indicesOf(machine),
     }))
   }
 
@@ -90,7 +92,9 @@ export class LabCapacity implements Slots {
 
   /** Machines that are not set aside for a job which waits for `demand`. */
   #othersThan(demand: Demand): readonly Room[] {
-    const able = this.#rooms.filter(({ machine }) => elementsIn({ ...machine, gpus: new Set(machine.gpus) }, demand) > 0)
+    const able = this.#rooms.filter(
+      ({ machine }) => elementsIn({ machine, cpus: machine.cpus, memoryBytes: machine.memoryBytes, gpus: indicesOf(machine) }, demand) > 0,
+    )
     const wanted = [...able].sort((a, b) => elementsIn(b, demand) - elementsIn(a, demand) || b.cpus - a.cpus).slice(0, demand.nodes ?? 1)
     return this.#rooms.filter((room) => !wanted.includes(room))
   }
@@ -128,7 +132,7 @@ export class LabCapacity implements Slots {
     room.memoryBytes += sign * demand.memoryBytes * width
     for (const index of gpus) {
       if (sign === -1) room.gpus.delete(index)
-      else if (room.machine.gpus.includes(index)) room.gpus.add(index)
+      else if (indicesOf(room.machine).has(index)) room.gpus.add(index)
     }
   }
 
@@ -145,7 +149,7 @@ export class LabCapacity implements Slots {
     const keys = { cpus: 'cpus', memory: 'memoryBytes', gpus: 'gpus' } as const
     const nodes = job.demand.nodes ?? 1
     const lacking = names.filter((name) => {
-      const only = { cpus: 0, memoryBytes: 0, gpus: 0, [keys[name]]: job.demand[keys[name]] }
+      const only = { ...job.demand, cpus: 0, memoryBytes: 0, gpus: 0, [keys[name]]: job.demand[keys[name]] }
       return this.#rooms.filter((room) => elementsIn(room, only) > 0).length < nodes
     })
     const share = (holding: Holding, name: 'cpus' | 'memory' | 'gpus') => (name === 'gpus' ? holding.gpus.length : holding[keys[name]])
@@ -154,7 +158,7 @@ export class LabCapacity implements Slots {
     if (main !== undefined) heldBy.sort((a, b) => share(b, main) - share(a, main))
     return {
       before,
-      free: this.free,
+      free: { ...this.free, gpus: sum(this.#rooms, (room) => freeDevices(room, job.demand).length) },
       demand: job.demand,
       lacking,
       heldBy: heldBy.slice(0, 10).map(({ id, cpus, memoryBytes, gpus }) => ({ id, cpus, memoryBytes, gpus })),
@@ -164,18 +168,27 @@ export class LabCapacity implements Slots {
 }
 
 /** How many times a demand fits into a machine's room. */
-function elementsIn(
-  room: { readonly cpus: number; readonly memoryBytes: number; readonly gpus: ReadonlySet<number> },
-  demand: Demand,
-): number {
+function elementsIn(room: Room, demand: Demand): number {
   return Math.max(
     0,
     Math.min(
       demand.cpus > 0 ? Math.floor((room.cpus + EPSILON) / demand.cpus) : Number.MAX_SAFE_INTEGER,
       demand.memoryBytes > 0 ? Math.floor((room.memoryBytes + EPSILON) / demand.memoryBytes) : Number.MAX_SAFE_INTEGER,
-      demand.gpus > 0 ? Math.floor(room.gpus.size / demand.gpus) : Number.MAX_SAFE_INTEGER,
+      demand.gpus > 0 ? Math.floor(freeDevices(room, demand).length / demand.gpus) : Number.MAX_SAFE_INTEGER,
     ),
   )
+}
+
+/** Indices of free devices that are of the kind asked for, in order. */
+function freeDevices({ machine, gpus }: Room, demand: Demand): readonly number[] {
+  return machine.gpus
+    .filter((gpu) => gpus.has(gpu.index) && matchesGpu(gpu, demand))
+    .map(({ index }) => index)
+    .sort((a, b) => a - b)
+}
+
+function indicesOf({ gpus }: LabMachine): Set<number> {
+  return new Set(gpus.map(({ index }) => index))
 }
 
 /** Where a job finds its place; empty: nowhere. `width`: elements of an array, at most so many. */
@@ -197,7 +210,7 @@ function place(demand: Demand, width: number, rooms: readonly Room[]): readonly 
 }
 
 function shareOf(room: Room, demand: Demand, width: number): NodeShare {
-  const gpus = [...room.gpus].sort((a, b) => a - b).slice(0, demand.gpus * width)
+  const gpus = freeDevices(room, demand).slice(0, demand.gpus * width)
   return { node: room.machine.node, gpus, width }
 }
 

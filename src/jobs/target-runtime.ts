@@ -368,9 +368,12 @@ export class TargetRuntime {
 
 /** What a job asks of the slots: per element, or per node where there are several machines. */
 function demandOf({ array, numNodes, perNode }: ResolvedTask, site: SiteFacts): Demand {
-  const { cpus, memoryBytes = 0, gpus } = perNode
+  const { cpus, memoryBytes = 0, gpus, gpuType, gpuMemoryBytes } = perNode
   const nodes = array ? 1 : numNodes
-  if (site.nodes !== undefined) return { cpus, memoryBytes, gpus, nodes }
+  if (site.nodes !== undefined) {
+    const wish = { ...(gpuType === undefined ? {} : { gpuType }), ...(gpuMemoryBytes === undefined ? {} : { gpuMemoryBytes }) }
+    return { cpus, memoryBytes, gpus, nodes, ...(gpus > 0 ? wish : {}) }
+  }
   return {
     // Several node runners of one task develop a distributed task here: together they take at most the machine.
     cpus: Math.min(cpus * nodes, site.cpus),
@@ -384,9 +387,9 @@ function slotsOf(site: SiteFacts): Slots {
   const machine = (facts: Pick<SiteFacts, 'cpus' | 'memoryBytes' | 'gpus'>) => ({
     cpus: facts.cpus,
     memoryBytes: facts.memoryBytes,
-    gpus: facts.gpus.map((gpu) => gpu.index),
+    gpus: facts.gpus,
   })
-  if (site.nodes === undefined) return new Capacity(machine(site))
+  if (site.nodes === undefined) return new Capacity({ ...machine(site), gpus: site.gpus.map((gpu) => gpu.index) })
   return new LabCapacity(site.nodes.map((facts) => ({ node: facts.node, ...machine(facts) })))
 }
 

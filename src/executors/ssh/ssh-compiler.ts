@@ -1,5 +1,6 @@
 import { InputError } from '../../errors.ts'
 import { masterPortOf } from '../../launchers/master-port.ts'
+import { matchesGpu } from '../../targets/gpu-match.ts'
 import { factsOf, type NodeFacts } from '../../targets/site-facts.ts'
 import { compilePlace, dealDevices } from '../compile-place.ts'
 import { dealPositions } from '../deal-positions.ts'
@@ -13,13 +14,13 @@ export interface SshRefs {
 }
 
 /** Shares as a job of this size would get on an empty target: for a plan that is only shown. */
-function exampleShares(task: ResolvedTask, nodes: readonly NodeFacts[], positions: readonly number[]): readonly NodeShare[] {
-  const { gpus } = task.perNode
-  const share = (facts: NodeFacts, width: number): NodeShare => ({
-    node: facts.node,
-    gpus: facts.gpus.slice(0, gpus * width).map(({ index }) => index),
-    width,
-  })
+function exampleShares(task: ResolvedTask, all: readonly NodeFacts[], positions: readonly number[]): readonly NodeShare[] {
+  const { cpus, memoryBytes = 0, gpus } = task.perNode
+  const devices = (facts: NodeFacts): readonly number[] =>
+    facts.gpus.filter((gpu) => matchesGpu(gpu, task.perNode)).map(({ index }) => index)
+  const share = (facts: NodeFacts, width: number): NodeShare => ({ node: facts.node, gpus: devices(facts).slice(0, gpus * width), width })
+  const able = all.filter((facts) => facts.cpus >= cpus && facts.memoryBytes >= memoryBytes && devices(facts).length >= gpus)
+  const nodes = able.length >= (task.array ? 1 : task.numNodes) ? able : all
   if (!task.array) return nodes.slice(0, task.numNodes).map((facts) => share(facts, 1))
   const width = Math.max(1, Math.min(task.array.width, positions.length))
   return nodes.slice(0, width).map((facts, index) => share(facts, Math.ceil((width - index) / nodes.length)))

@@ -1,4 +1,5 @@
 import { DroverError, toErrorJson } from '../../errors.ts'
+import { matchesGpu } from '../../targets/gpu-match.ts'
 import { probeScript } from '../../targets/probe-script.ts'
 import { type NodeFacts, parseProbe } from '../../targets/site-facts.ts'
 import type { Target } from '../../targets/target.ts'
@@ -36,20 +37,21 @@ async function probe({ node, transport }: ReachedNode, root: string, now: () => 
 }
 
 /** What jobs may take of a node: what the inventory says, where it says so. */
-function capNode(facts: NodeFacts, { cpus, memoryBytes, gpus }: SshNode): NodeFacts {
-  const found = facts.gpus
-  const unseen = (index: number) => ({ index, name: 'GPU', memoryBytes: 0 })
-  return {
-    ...facts,
-    cpus: cpus ?? facts.cpus,
-    memoryBytes: memoryBytes ?? facts.memoryBytes,
-    gpus:
-      gpus === undefined
-        ? found
-        : typeof gpus === 'number'
-          ? Array.from({ length: gpus }, (_, index) => found[index] ?? unseen(index))
-          : gpus.map((index) => found.find((gpu) => gpu.index === index) ?? unseen(index)),
-  }
+function capNode(facts: NodeFacts, { cpus, memoryBytes, gpus, gpuType }: SshNode): NodeFacts {
+  const cap = { ...facts, cpus: cpus ?? facts.cpus, memoryBytes: memoryBytes ?? facts.memoryBytes }
+  return { ...cap, gpus: capGpus(facts.gpus, gpus, gpuType) }
+}
+
+/** Devices by the inventory's word. A kind that nvidia-smi does not name is what the inventory calls the devices. */
+function capGpus(found: NodeFacts['gpus'], gpus: SshNode['gpus'], gpuType: string | undefined): NodeFacts['gpus'] {
+  if (gpus === undefined) return found
+  const matching = gpuType === undefined ? [] : found.filter((gpu) => matchesGpu(gpu, { gpuType }))
+  const known = matching.length > 0 ? matching : found.map((gpu) => ({ ...gpu, name: gpuType ?? gpu.name }))
+  const unseen = (index: number) => ({ index, name: gpuType ?? 'GPU', memoryBytes: 0 })
+  if (typeof gpus !== 'number') return gpus.map((index) => known.find((gpu) => gpu.index === index) ?? unseen(index))
+  const taken = new Set(found.map((gpu) => gpu.index))
+  const free = Array.from({ length: gpus + taken.size }, (_, index) => index).filter((index) => !taken.has(index))
+  return Array.from({ length: gpus }, (_, at) => known[at] ?? unseen(free[at - known.length] ?? at))
 }
 
 /**

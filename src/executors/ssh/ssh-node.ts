@@ -17,6 +17,8 @@ export interface SshNode {
   readonly proxyJump?: string
   /** How many GPUs jobs may take, or which (device indices); absent: all that are found. */
   readonly gpus?: number | readonly number[]
+  /** What they are, as tasks ask for them (`H100`), where `nvidia-smi` does not say so; absent: as it names them. */
+  readonly gpuType?: string
   /** Cores jobs may take; absent: all that are found. */
   readonly cpus?: number
   /** Bytes; absent: all of the machine. */
@@ -28,9 +30,18 @@ export interface SshNode {
 /** Keys of a node, as a configuration file names them. */
 export const sshNodeKeys = ['host', 'name', 'user', 'port', 'identity_file', 'proxy_jump', 'gpus', 'cpus', 'memory', 'private_ip'] as const
 
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 const isIndices = (value: unknown): value is readonly number[] =>
   Array.isArray(value) && value.every(isCount) && new Set(value).size === value.length
+/** `H100:4`, or `{H100: 4}`: a kind of device, and how many. */
+function typedGpus(value: unknown): { readonly gpuType: string; readonly gpus: number } | undefined {
+  const [, named, number] = typeof value === 'string' ? (/^([A-Za-z][\w. -]*):(\d+)$/.exec(value) ?? []) : []
+  const [entry, ...more] = isRecord(value) ? Object.entries(value) : []
+  const [gpuType, gpus] = entry !== undefined && more.length === 0 ? entry : [named, Number(number)]
+  return gpuType !== undefined && /^[A-Za-z][\w. -]*$/.test(gpuType) && isCount(gpus) ? { gpuType, gpus } : undefined
+}
 /** No word of ours may be an option or a second word to ssh, nor hold what ssh expands (`%`) or a shell reads. */
 const HOST = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/
 const USER = /^[A-Za-z0-9_][A-Za-z0-9_.@\\+$-]{0,254}$/
@@ -58,14 +69,14 @@ const KEYS: Readonly<Record<(typeof sshNodeKeys)[number], readonly [must: string
     'hosts as ssh -J takes them: [user@]host[:port], joined by commas',
     (value) => typeof value === 'string' && value.split(',').every((jump) => JUMP.test(jump)),
   ],
-  gpus: ['a number of GPUs, or a list of device indices', (value) => isCount(value) || isIndices(value)],
+  gpus: [
+    'a number of GPUs, a list of device indices, or one kind and its number: H100:4',
+    (value) => isCount(value) || isIndices(value) || typedGpus(value) !== undefined,
+  ],
   cpus: ['a number above 0', (value) => typeof value === 'number' && Number.isFinite(value) && value > 0],
   memory: [`above 0: ${SIZE_FORMS}`, (value) => memoryOf(value) !== undefined],
   private_ip: ['the address (or name) at which the other nodes reach it', (value) => typeof value === 'string' && ADDRESS.test(value)],
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** What is wrong with one entry of `nodes`; undefined for one that may be used. */
 export function refuseSshNode(value: unknown): OptionRefusal | undefined {
@@ -98,7 +109,7 @@ export function parseSshNode(value: unknown): SshNode {
     ...(isCount(port) ? { port } : {}),
     ...(identityFile === undefined ? {} : { identityFile }),
     ...(proxyJump === undefined ? {} : { proxyJump }),
-    ...(isCount(gpus) || isIndices(gpus) ? { gpus } : {}),
+    ...(isCount(gpus) || isIndices(gpus) ? { gpus } : typedGpus(gpus)),
     ...(typeof cpus === 'number' ? { cpus } : {}),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
     ...(privateIp === undefined ? {} : { privateIp }),

@@ -50,6 +50,10 @@ test('nodes as words and as mappings, in order', () => {
   })
 })
 
+test.each([['H100:4'], [{ H100: 4 }]])('GPUs %j: their kind, and how many', (gpus) => {
+  expect(parseSshOptions({ nodes: [{ host: 'a', gpus }] }).nodes).toEqual([{ name: 'a', host: 'a', gpus: 4, gpuType: 'H100' }])
+})
+
 test('what is not said stays open', () => {
   expect(parseSshOptions({ nodes: ['a'] })).toEqual({ nodes: [{ name: 'a', host: 'a' }], sshOptions: [] })
 })
@@ -75,7 +79,7 @@ describe('refusals carry the place inside the option', () => {
     ['nodes:\n      - host: gpu1\n        port: 70000', 6, 9, /nodes\[0\]\.port must be a port .*, and is 70000/],
     ['nodes:\n      - {user: ada}', 5, 9, /nodes\[0\] must be a mapping with host/],
     ['nodes: [a, b, a]', 4, 19, /nodes\[2\] must be another node: "a" is the 1\. already/],
-    ['nodes: [{host: a, gpus: all}]', 4, 23, /nodes\[0\]\.gpus must be a number of GPUs, or a list/],
+    ['nodes: [{host: a, gpus: all}]', 4, 23, /nodes\[0\]\.gpus must be a number of GPUs, a list/],
     ['nodes: [{host: a, user: "-l root"}]', 4, 23, /nodes\[0\]\.user/],
     ['nodes: [a]\n    shared_home: maybe', 5, 18, /shared_home must be true or false, and is "maybe"/],
     ['nodes: [a]\n    ssh_options: [Compression=yes, controlpath=/x]', 5, 36, /left out: Drover sets ControlPath itself/],
@@ -117,6 +121,9 @@ describe('no value can become an option or a second word of ssh', () => {
     ['proxy_jump', 'a b'],
     ['gpus', [0, 0]],
     ['gpus', -1],
+    ['gpus', 'H100'],
+    ['gpus', { H100: 4, A100: 4 }],
+    ['gpus', { H100: -1 }],
     ['cpus', 0],
     ['memory', 'lots'],
     ['private_ip', '1 2'],
