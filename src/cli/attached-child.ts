@@ -16,11 +16,17 @@ export interface AttachedChild {
  * command is passed on.
  *
  * @param stdout `pipe` where this command reads it
+ * @param stdin `pipe` where the terminal's input is not for it
  */
-export function startAttached(cli: Cli, argv: readonly string[], stdout: 'inherit' | 'pipe' = 'inherit'): AttachedChild {
+export function startAttached(
+  cli: Cli,
+  argv: readonly string[],
+  stdout: 'inherit' | 'pipe' = 'inherit',
+  stdin: 'inherit' | 'pipe' = 'inherit',
+): AttachedChild {
   const [program = '', ...args] = argv
   const signal = cli.host.interruption()
-  const child = spawn(program, args, { stdio: ['inherit', stdout, 'inherit'], env: cli.host.environment as NodeJS.ProcessEnv })
+  const child = spawn(program, args, { stdio: [stdin, stdout, 'inherit'], env: cli.host.environment as NodeJS.ProcessEnv })
   const onAbort = (): void => {
     if (signal.reason === 143) child.kill('SIGTERM')
   }

@@ -8,6 +8,7 @@ import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
 import { refuseValue, wholeNumber } from '../flag-values.ts'
 import { compileJson } from '../output/json.ts'
+import { relayArgv, sharesConnection, startRelay } from '../port-relay.ts'
 
 const LOOPBACK = '127.0.0.1'
 
@@ -24,12 +25,8 @@ function parsePorts(text: string): Ports {
   return { here, there }
 }
 
-/**
- * The ssh that forwards; empty where the port is on this machine already. It has a connection of its own: a forward asked of
- * a shared one stays open after the one who asked has gone. ssh runs the local command once all ports are bound.
- */
-function forwardArgv({ address }: JobLocation, { here, there }: Ports): readonly string[] {
-  if (address === null) return []
+/** The ssh that forwards over a connection of its own. It runs the local command once all ports are bound. */
+function forwardArgv(address: readonly string[], { here, there }: Ports): readonly string[] {
   const options = ['ControlMaster=no', 'ControlPath=none', 'ExitOnForwardFailure=yes', 'PermitLocalCommand=yes', 'LocalCommand=echo up']
   return ['ssh', ...options.flatMap((option) => ['-o', option]), '-N', '-T', '-L', `${LOOPBACK}:${here}:${LOOPBACK}:${there}`, ...address]
 }
@@ -52,11 +49,12 @@ export async function requireFree(port: number): Promise<void> {
   }
 }
 
-async function forward(cli: Cli, location: JobLocation, ports: Ports, run: readonly string[]): Promise<void> {
+async function forward(cli: Cli, location: JobLocation, address: readonly string[], ports: Ports, shared: boolean): Promise<void> {
   const { job, rank, node } = location
   await requireFree(ports.here)
   const signal = cli.host.interruption()
-  const { process: child, ended } = startAttached(cli, run, 'pipe')
+  await using relay = shared ? await startRelay(cli, address, ports) : undefined
+  const { process: child, ended } = relay ?? startAttached(cli, forwardArgv(address, ports), 'pipe')
   let up = false
   const onAbort = (): void => void child.kill('SIGTERM')
   signal.addEventListener('abort', onAbort, { once: true })
@@ -92,11 +90,14 @@ export async function forwardCommand(cli: Cli, argv: readonly string[]): Promise
     .addOption(new Option('-r, --rank <rank>', 'to the node of this rank (default: 0)').argParser(wholeNumber('--rank')))
     .action(async (selector: string, ports: Ports, flags: { readonly rank?: number }) => {
       const location = await (await cli.drover()).locate(selector, flags.rank === undefined ? {} : { rank: flags.rank })
-      const run = forwardArgv(location, ports)
-      if (cli.mode === 'json') return await cli.host.stdout.write(compileJson({ argv: run }))
-      const { job, state, ended } = location
+      const { job, state, ended, address } = location
+      const shared = address !== null && (await sharesConnection(cli, address))
+      if (cli.mode === 'json') {
+        const argv = address === null ? [] : shared ? relayArgv(address, ports.there) : forwardArgv(address, ports)
+        return await cli.host.stdout.write(compileJson({ argv }))
+      }
       if (ended) await cli.say(`drover: job ${job} has ended (${state}): nothing of it may listen there any more`)
-      if (run.length > 0) return await forward(cli, location, ports, run)
+      if (address !== null) return await forward(cli, location, address, ports, shared)
       await cli.say(`drover: job ${job} runs on this machine: its port is ${LOOPBACK}:${ports.there} already, there is nothing to forward`)
     })
   await command.parseAsync(argv, { from: 'user' })
