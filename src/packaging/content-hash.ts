@@ -20,8 +20,12 @@ const ENTRIES_PER_TURN = 200
 /** Files hashed at one time. */
 const AT_ONCE = 8
 const SMALL_BYTES = 4 * 1024 ** 2
-/** A file whose times are younger may change once more within one tick of a coarse clock (2 s on some file systems). */
-const SETTLED_MS = 2500
+/**
+ * A file whose times are younger may change once more within one tick of the file system's clock: up to 10 ms where it
+ * keeps fractions of a second, else up to 2 s (FAT).
+ */
+const SETTLED_MS = 100
+const SETTLED_WHOLE_SECONDS_MS = 2500
 const MOST_KNOWN = 100_000
 
 /** What was hashed before: a supervisor packages the same directory again and again. Path → times, size, inode; hash. */
@@ -72,10 +76,15 @@ export function parseManifest(text: string, hash: string): Manifest | undefined 
   return { hash, lines, text }
 }
 
+/** The content of a file or the text of a link, as its line has it. */
+export function hashBytes(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
 async function describeEntry(root: string, { path, type, mode }: CodeEntry): Promise<string> {
   const name = JSON.stringify(path)
   if (type === 'directory') return `d ${mode.toString(8)} - ${name}`
-  if (type === 'link') return `l 0 ${sha256(await readlink(join(root, path), 'buffer'))} ${name}`
+  if (type === 'link') return `l 0 ${hashBytes(await readlink(join(root, path), 'buffer'))} ${name}`
   return `f ${mode.toString(8)} ${await hashFile(join(root, path))} ${name}`
 }
 
@@ -83,27 +92,35 @@ async function hashFile(path: string): Promise<string> {
   const before = identify(path)
   const earlier = known.get(path)
   if (earlier !== undefined && earlier.identity === before.identity) return earlier.hash
-  const hash = before.size <= SMALL_BYTES ? sha256(await readFile(path)) : await hashStream(path)
-  if (Date.now() - before.changedMs > SETTLED_MS && identify(path).identity === before.identity) {
+  const hash = before.size <= SMALL_BYTES ? hashBytes(await readFile(path)) : await hashStream(path)
+  if (Date.now() - before.changedMs > before.settledMs && identify(path).identity === before.identity) {
     if (known.size >= MOST_KNOWN) known.clear()
     known.set(path, { identity: before.identity, hash })
   }
   return hash
 }
 
-function identify(path: string): { readonly identity: string; readonly size: number; readonly changedMs: number } {
+interface FileIdentity {
+  readonly identity: string
+  readonly size: number
+  readonly changedMs: number
+  readonly settledMs: number
+}
+
+function identify(path: string): FileIdentity {
   const { dev, ino, size, mtimeNs, ctimeNs } = lstatSync(path, { bigint: true })
   // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint.
   const youngest = mtimeNs > ctimeNs ? mtimeNs : ctimeNs
-  return { identity: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`, size: Number(size), changedMs: Number(youngest / 1_000_000n) }
+  return {
+    identity: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`,
+    size: Number(size),
+    changedMs: Number(youngest / 1_000_000n),
+    settledMs: ctimeNs % 1_000_000_000n === 0n ? SETTLED_WHOLE_SECONDS_MS : SETTLED_MS,
+  }
 }
 
 async function hashStream(path: string): Promise<string> {
   const hash = createHash('sha256')
   for await (const piece of createReadStream(path, { highWaterMark: 1024 ** 2 })) hash.update(piece as Buffer)
   return hash.digest('hex')
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

@@ -1,11 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { quoteShell } from '../driver/quote.ts'
 import { DroverError } from '../errors.ts'
 import type { Transport } from '../transports/transport.ts'
+import { compileBundle } from './bundle-script.ts'
 import { type CodeTree, changing } from './code-tree.ts'
 import { type Manifest, parseManifest, readManifest } from './content-hash.ts'
+import { packInline } from './inline-tree.ts'
 import { compareManifests, type Difference } from './manifest-difference.ts'
-import type { CodeEntry } from './walk-directory.ts'
 
 /** One target, or one node of it. */
 export interface BundlePlace {
@@ -16,10 +18,18 @@ export interface BundlePlace {
 
 /** Times a directory that changes under the reader is read before giving up. */
 const TRIES = 4
-/** Paths on one line of a script. */
-const CHUNK = 200
 /** Largest manifest that is fetched for a comparison, bytes; beyond it all files are sent. */
 const MOST_MANIFEST_BYTES = 16 * 1024 ** 2
+
+/** What is placed: a tree, or a bundle of this machine, of which a manifest is known that is its name. */
+export interface Placeable extends CodeTree {
+  /** Of a bundle: what it holds by its own account. */
+  readonly manifest?: Manifest
+  /** Of a bundle: compares entries (absent: all) with that account. @throws DroverError where it has been changed */
+  readonly check?: (entries: readonly string[] | undefined) => Promise<void>
+  /** A directory of this machine with manifests by hash: what is here isn't fetched from a target. */
+  readonly manifests?: string
+}
 
 /** A place that lacks the bundle, and how it gets it. */
 interface Delivery {
@@ -27,6 +37,19 @@ interface Delivery {
   /** Temporary name, beside the bundle. */
   readonly arriving: string
   readonly base?: { readonly hash: string; readonly difference: Difference }
+  /** Not with the script: it failed, or would again. */
+  readonly bySelf: boolean
+}
+
+/** How the last try at a place went. */
+interface Failed {
+  inline?: boolean
+  base?: boolean
+}
+
+interface Reading {
+  readonly paths: readonly string[]
+  readonly manifest: Manifest
 }
 
 /** The name of a family of bundles: those of one directory, one repository, whatever its state. 32 hex digits. */
@@ -37,7 +60,8 @@ export function bundleFamily(of: string): string {
 /**
  * Sees to it that every place has the bundle of a tree, and resolves to its hash. Where it is there, that is one round
  * trip and nothing is sent. Else the target's latest bundle of the same family is taken, by hard links, and only what
- * differs is sent; without one, all is. A bundle appears complete, under its name, or not at all.
+ * differs is sent; without one, all is. A little goes with the script that makes the bundle, in one more round trip. A
+ * bundle appears complete, under its name, or not at all.
  *
  * On a target: `bundles/<hash>/`, `bundles/.manifests/<hash>` (its content), `bundles/.families/<hash>` (its family),
  * `bundles/.latest/<family>` (a hash).
@@ -45,124 +69,124 @@ export function bundleFamily(of: string): string {
  * @param family from `bundleFamily`: chooses the earlier bundle
  * @throws DroverError `staging_failed`, `no_space`, `no_permission`, `transport_failed`
  */
-export async function placeBundle(tree: CodeTree, family: string, places: readonly BundlePlace[]): Promise<string> {
-  const read = async (): Promise<{ readonly entries: readonly CodeEntry[]; readonly manifest: Manifest }> => {
+export async function placeBundle(tree: Placeable, family: string, places: readonly BundlePlace[]): Promise<string> {
+  const read = async (): Promise<Reading> => {
+    if (tree.manifest !== undefined) return { paths: [...tree.manifest.lines.keys()], manifest: tree.manifest }
     const entries = await tree.list()
-    return { entries, manifest: await readManifest(tree.root, entries) }
+    return { paths: entries.map(({ path }) => path), manifest: await readManifest(tree.root, entries) }
   }
-  const withoutBase = new Set<BundlePlace>()
+  const failed = new Map<BundlePlace, Failed>()
   let now = await read()
   for (let tries = 0; tries < TRIES; tries++) {
-    const { entries, manifest } = now
-    const asked = await Promise.all(places.map((place) => ask(place, manifest, family, withoutBase.has(place))))
+    const { paths, manifest } = now
+    const asked = await Promise.all(places.map((place) => ask(place, tree, manifest, family, failed.get(place) ?? {})))
     const deliveries = asked.filter((delivery) => delivery !== undefined)
     if (deliveries.length === 0) return manifest.hash
-    try {
-      await all(deliveries.map((delivery) => send(delivery, tree, entries)))
-      // What was sent is what was hashed only if nothing changed meanwhile.
+    // What was sent is what was hashed only if nothing changed meanwhile.
+    const readAgain = async (): Promise<boolean> => {
       if (!tree.still) now = await read()
-      if (now.manifest.hash !== manifest.hash) continue
-      const placed = await all(deliveries.map((delivery) => commit(delivery, manifest, family)))
-      if (placed.every(Boolean)) return manifest.hash
-      for (const [index, { place }] of deliveries.entries()) if (placed[index] === false) withoutBase.add(place)
-    } finally {
-      await Promise.allSettled(deliveries.map(({ place, arriving }) => place.transport.remove([arriving, `${arriving}.new`])))
+      return now.manifest.hash === manifest.hash
+    }
+    const outcomes = await all(deliveries.map((delivery) => deliver(delivery, tree, paths, manifest, family, readAgain)))
+    if (outcomes.every((outcome) => outcome === 'placed') && now.manifest.hash === manifest.hash) return manifest.hash
+    if (outcomes.includes('changed')) now = await read()
+    for (const [index, { place }] of deliveries.entries()) {
+      const outcome = outcomes[index]
+      if (outcome === 'no_inline') failed.set(place, { ...failed.get(place), inline: true })
+      if (outcome === 'no_base') failed.set(place, { ...failed.get(place), base: true })
     }
   }
   throw changing(tree.root)
 }
 
+type Outcome = 'placed' | 'changed' | 'no_inline' | 'no_base'
+
+async function deliver(
+  delivery: Delivery,
+  tree: Placeable,
+  paths: readonly string[],
+  manifest: Manifest,
+  family: string,
+  readAgain: () => Promise<boolean>,
+): Promise<Outcome> {
+  const { place, arriving, base } = delivery
+  let left = true
+  const make = async (inline: boolean, stdin: string | Buffer): Promise<string | undefined> => {
+    const { root, transport } = place
+    const script = compileBundle({ root, arriving, manifest, family, ...(base === undefined ? {} : { base }), inline })
+    const { code, stdout, stderr } = await transport.run(script, { stdin })
+    left = code !== 0 || stdout !== ''
+    if (code === 0) return undefined
+    if (inline || base !== undefined) return stderr
+    throw new DroverError('staging_failed', `cannot place the bundle ${root}/bundles/${manifest.hash}: ${stderr.trim()}`, {
+      level: 'staging',
+      ...(code === undefined ? {} : { exitCode: code }),
+      outputTail: stderr.slice(-2000),
+    })
+  }
+  try {
+    const sent = base?.difference.sent ?? paths
+    const packed = delivery.bySelf ? undefined : await packInline(tree.root, sent, manifest)
+    if (packed === 'changed') {
+      await tree.check?.(sent)
+      return 'changed'
+    }
+    if (packed !== undefined) {
+      // It is right under its name whatever happens to the tree meanwhile; only then it may not be what is wanted.
+      const [refused] = await all([make(true, packed), readAgain()])
+      return refused === undefined ? 'placed' : 'no_inline'
+    }
+    if (base === undefined || sent.length > 0)
+      await all([place.transport.putTree(tree.root, sent, arriving), tree.check?.(base === undefined ? undefined : sent)])
+    if (!(await readAgain())) return 'changed'
+    return (await make(false, manifest.text)) === undefined ? 'placed' : 'no_base'
+  } finally {
+    if (left) await place.transport.remove([arriving, `${arriving}.new`]).catch(() => undefined)
+  }
+}
+
 /** All settle before the first failure is thrown: what is still under way would fill what is being removed. */
-async function all<Value>(promises: readonly Promise<Value>[]): Promise<readonly Value[]> {
-  const settled = await Promise.allSettled(promises)
-  return settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason
-    return one.value
-  })
+async function all<const Values extends readonly unknown[]>(
+  promises: Values,
+): Promise<{ -readonly [At in keyof Values]: Awaited<Values[At]> }> {
+  for (const one of await Promise.allSettled(promises)) if (one.status === 'rejected') throw one.reason
+  return Promise.all(promises)
 }
 
 /** Undefined where the bundle is there. */
-async function ask(place: BundlePlace, manifest: Manifest, family: string, withoutBase: boolean): Promise<Delivery | undefined> {
-  const { code, stdout } = await place.transport.run(`cd ${quoteShell(`${place.root}/bundles`)} 2>/dev/null || exit 0
+async function ask(
+  place: BundlePlace,
+  { manifests }: Placeable,
+  manifest: Manifest,
+  family: string,
+  failed: Failed,
+): Promise<Delivery | undefined> {
+  const script = (withText: boolean): string => `cd ${quoteShell(`${place.root}/bundles`)} 2>/dev/null || exit 0
 [ -d ${manifest.hash} ] && { echo there; exit 0; }
 read -r base 2>/dev/null < .latest/${family} || exit 0
 case $base in *[!0-9a-f]*|'') exit 0 ;; esac
 [ -d "$base" ] && [ -f ".manifests/$base" ] || exit 0
 [ "$(wc -c < ".manifests/$base")" -le ${MOST_MANIFEST_BYTES} ] || exit 0
-echo "$base"
-cat ".manifests/$base"`)
-  if (code === 0 && stdout === 'there\n') return undefined
-  const delivery = { place, arriving: `${place.root}/bundles/.${manifest.hash}-${randomUUID()}` }
+echo "$base"${withText ? '\ncat ".manifests/$base"' : ''}`
+  const answer = async (withText: boolean): Promise<string> => {
+    const { code, stdout } = await place.transport.run(script(withText))
+    return code === 0 ? stdout : ''
+  }
+  let stdout = await answer(manifests === undefined)
+  const known = manifests === undefined ? undefined : /^([0-9a-f]{64})\n$/.exec(stdout)?.[1]
+  if (known !== undefined) {
+    const text = await readFile(`${manifests}/${known}`, 'utf8').catch(() => undefined)
+    stdout = text === undefined ? await answer(true) : `${known}\n${text}`
+  }
+  if (stdout === 'there\n') return undefined
+  const delivery = {
+    place,
+    arriving: `${place.root}/bundles/.${manifest.hash}-${randomUUID()}`,
+    bySelf: failed.inline === true,
+  }
   const [, hash, text] = /^([0-9a-f]{64})\n(.*)$/s.exec(stdout) ?? []
-  if (code !== 0 || withoutBase || hash === undefined || text === undefined) return delivery
+  if (failed.base === true || hash === undefined || text === undefined) return delivery
   const base = parseManifest(text, hash)
   const difference = base === undefined ? undefined : compareManifests(base, manifest)
   return difference === undefined ? delivery : { ...delivery, base: { hash, difference } }
-}
-
-async function send({ place, arriving, base }: Delivery, tree: CodeTree, entries: readonly CodeEntry[]): Promise<void> {
-  const sent = base?.difference.sent ?? entries.map((entry) => entry.path)
-  if (base !== undefined && sent.length === 0) return
-  await place.transport.putTree(tree.root, sent, arriving)
-}
-
-/** Gives the bundle its name. False: it could not be made from an earlier one, and must be sent whole. */
-async function commit({ place, arriving, base }: Delivery, manifest: Manifest, family: string): Promise<boolean> {
-  const script = [
-    PRELUDE,
-    `cd ${quoteShell(`${place.root}/bundles`)}`,
-    `hash=${manifest.hash} arriving=${quoteShell(arriving)} family=${family}`,
-    ...(base === undefined ? [] : [compileRebuild(base.hash, base.difference, manifest)]),
-    CLOSE,
-  ].join('\n')
-  const { code, stderr } = await place.transport.run(script, { stdin: manifest.text })
-  if (code === 0) return true
-  if (base !== undefined) return false
-  throw new DroverError('staging_failed', `cannot place the bundle ${place.root}/bundles/${manifest.hash}: ${stderr.trim()}`, {
-    level: 'staging',
-    ...(code === undefined ? {} : { exitCode: code }),
-    outputTail: stderr.slice(-2000),
-  })
-}
-
-const PRELUDE = `set -e
-umask 077
-open() { for one; do [ ! -d "$one" ] || chmod u+rwx "$one"; done; }`
-
-// A directory that another client put there in the meantime holds the same; the own one is dropped.
-const CLOSE = `mkdir -p .manifests .families .latest
-echo "$family" > ".families/$hash-$$"
-mv -f ".families/$hash-$$" ".families/$hash"
-cat > ".manifests/$hash-$$"
-mv -f ".manifests/$hash-$$" ".manifests/$hash"
-mv -T -- "$arriving" "$hash" 2>/dev/null || [ -d "$hash" ] || mv "$arriving" "$hash"
-echo "$hash" > ".latest/$family-$$"
-mv -f ".latest/$family-$$" ".latest/$family"`
-
-/**
- * Lines that make a bundle from an earlier one: all of it by hard links (copies where there are none), without what is
- * gone or changed, with what was sent. A count at the end refuses a bundle that somebody has been at.
- */
-function compileRebuild(base: string, { removed, directories }: Difference, manifest: Manifest): string {
-  const here = (paths: readonly string[]): string => paths.map((path) => quoteShell(`./${path}`)).join(' ')
-  const inChunks = (command: string, paths: readonly string[]): readonly string[] =>
-    Array.from({ length: Math.ceil(paths.length / CHUNK) }, (_, at) => `${command} ${here(paths.slice(at * CHUNK, (at + 1) * CHUNK))}`)
-  const modes = new Map<string, string[]>()
-  for (const { path, mode } of directories) modes.set(mode, [...(modes.get(mode) ?? []), path])
-  // Every name is a line of find's output, and each newline in a name makes one more.
-  const names = [...manifest.lines.keys()].reduce((sum, path) => sum + path.split('\n').length, 1)
-  return `new=$arriving.new link=l
-cp -RPpl ${base} "$new" 2>/dev/null || { rm -rf "$new"; link=; cp -RPp ${base} "$new"; }
-cd "$new"
-${inChunks(
-  'open',
-  directories.map(({ path }) => path),
-).join('\n')}
-${inChunks('rm -rf --', removed).join('\n')}
-[ ! -d "$arriving" ] || cp -RPp$link "$arriving/." ./
-${[...modes].flatMap(([mode, paths]) => inChunks(`chmod ${mode}`, paths)).join('\n')}
-[ "$(find . | wc -l)" -eq ${names} ] || { echo "the bundle ${base} was changed" >&2; exit 3; }
-cd - > /dev/null
-rm -rf "$arriving"
-mv "$new" "$arriving"`
 }

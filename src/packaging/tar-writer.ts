@@ -41,6 +41,11 @@ export async function* writeTar(entries: readonly ArchiveEntry[]): AsyncGenerato
   yield Buffer.alloc(2 * BLOCK)
 }
 
+/** Whether a name and a link's text stand in a plain ustar header, which every tar reads (busybox passes over pax records). */
+export function fitsUstar(path: string, link: Uint8Array = new Uint8Array(0)): boolean {
+  return splitName(`${path}/`) !== undefined && link.length <= 100
+}
+
 /** A name as ustar holds it: 100 bytes, and 155 before a slash; undefined where it does not fit or is not ASCII. */
 function splitName(name: string): { readonly name: string; readonly prefix: string } | undefined {
   if (!/^[\x20-\x7e]*$/.test(name)) return undefined

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -8,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -26,6 +28,12 @@ let calls: string[] = []
 let sent: (readonly string[])[] = []
 let transport: Transport
 const made: string[] = []
+
+const listArchive = (archive: Buffer): string[] =>
+  execFileSync('tar', ['--quoting-style=literal', '-tf', '-'], { input: archive, encoding: 'utf8' })
+    .split('\n')
+    .slice(1, -1)
+    .map((name) => name.replace(/\/$/, ''))
 let code = ''
 let root = ''
 
@@ -36,6 +44,8 @@ beforeAll(() => {
     name: 'counted',
     run: (script, options) => {
       calls.push('run')
+      // An archive that goes with its script; its first name is the manifest's.
+      if (Buffer.isBuffer(options?.stdin)) sent.push(listArchive(options.stdin))
       return local.run(script, options)
     },
     putTree: (source, entries, destination) => {
@@ -181,32 +191,87 @@ test('several nodes: read once, the same everywhere; one that has it gets nothin
   put('a')
   await pack()
   const places = [root, `${root}-2`, `${root}-3`].map((one) => ({ root: one, transport }))
-  calls = []
+  sent = []
   const packaged = await packageCodeAt({ kind: 'directory', path: code }, places)
   if (packaged.kind !== 'bundle') throw new Error('no bundle')
   for (const place of places) expect(readFileSync(join(place.root, 'bundles', packaged.hash, 'a'), 'utf8')).toBe('a')
-  expect(calls.filter((call) => call === 'putTree').length).toBe(2)
+  expect(sent).toEqual([['a'], ['a']])
 })
 
-test('code that changes while it is sent is read again; nothing is left of the first try', async () => {
-  put('a', '1')
+test.each([
+  ['with the script', 'a'],
+  // No name for a plain archive.
+  ['by itself', 'a\nb'],
+])('code that changes while it is sent %s is read again; nothing is left of the first try', async (_how, name) => {
+  put(name, '1')
   let once = true
+  const disturb = (): void => {
+    if (once) put(name, '2')
+    once = false
+  }
   const disturbing: Transport = {
     ...transport,
+    run: async (script, options) => {
+      if (options?.stdin !== undefined) disturb()
+      return await local.run(script, options)
+    },
     putTree: async (...args) => {
-      if (once) put('a', '2')
-      once = false
+      disturb()
       await local.putTree(...args)
     },
   }
   const packaged = await packageCode({ kind: 'directory', path: code }, root, disturbing)
   if (packaged.kind !== 'bundle') throw new Error('no bundle')
-  expect(readFileSync(join(root, 'bundles', packaged.hash, 'a'), 'utf8')).toBe('2')
+  expect(readFileSync(join(root, 'bundles', packaged.hash, name), 'utf8')).toBe('2')
   expect(
     readdirSync(join(root, 'bundles'))
-      .filter((name) => name.startsWith('.'))
+      .filter((entry) => entry.startsWith('.'))
       .sort(),
   ).toEqual(['.families', '.latest', '.manifests'])
+  // Whatever stands under a name is what the name says.
+  for (const hash of readdirSync(join(root, 'bundles')).filter((entry) => !entry.startsWith('.')))
+    expect(await contentOf(join(root, 'bundles', hash))).toBe(hash)
+})
+
+test('a little goes with the script, also the first time; without tar there, or in bulk, it goes by itself', async () => {
+  put('a')
+  chmodSync(join(code, 'a'), 0o640)
+  symlinkSync('/nowhere', join(code, 'link'))
+  mkdirSync(join(code, 'ro'))
+  put('ro/b')
+  chmodSync(join(code, 'ro'), 0o555)
+  const first = await pack()
+  await same(first)
+  expect(calls).toEqual(['run', 'run'])
+  const noTar: Transport = { ...transport, run: (script, options) => transport.run(`command() { return 1; }\n${script}`, options) }
+  chmodSync(join(code, 'ro'), 0o755)
+  put('a', 'changed')
+  calls = []
+  const packaged = await packageCode({ kind: 'directory', path: code }, root, noTar)
+  if (packaged.kind === 'bundle') await same(join(root, 'bundles', packaged.hash))
+  expect(calls).toEqual(['run', 'run', 'run', 'putTree', 'run'])
+  put('large', 'x'.repeat(5 * 1024 ** 2))
+  await same(await pack())
+  expect(calls).toEqual(['run', 'putTree', 'run'])
+  for (const hash of readdirSync(join(root, 'bundles')).filter((entry) => !entry.startsWith('.')))
+    chmodSync(join(root, 'bundles', hash, 'ro'), 0o755)
+})
+
+test('a bundle that was changed in place is not shipped, though the times of the file look as before', async () => {
+  put('large', 'x'.repeat(5 * 1024 ** 2))
+  put('b')
+  const bundle = await pack()
+  const hash = bundle.split('/').at(-1)!
+  const { atime, mtime } = statSync(join(bundle, 'b'))
+  writeFileSync(join(bundle, 'b'), 'c')
+  utimesSync(join(bundle, 'b'), atime, mtime)
+  await expect(shipBundle(hash, root, 'lab', [{ root: `${root}-node`, transport }])).rejects.toThrow(/has been changed/)
+  writeFileSync(join(bundle, 'b'), 'b')
+  await shipBundle(hash, root, 'lab', [{ root: `${root}-node`, transport }])
+  await same(join(`${root}-node`, 'bundles', hash))
+  rmSync(join(bundle, 'b'))
+  await expect(shipBundle(hash, root, 'lab', [{ root: `${root}-other`, transport }])).rejects.toThrow(/has been changed|cannot/)
+  expect(existsSync(join(`${root}-other`, 'bundles', hash))).toBe(false)
 })
 
 test('a bundle is shipped on as what it is, and only what changed of the same directory', async () => {

@@ -2,8 +2,12 @@
 _d_fail() {
   echo "drover: staging: $1" >&2
   _d_text=$(printf %s "$1" | tr '\n\t\r' '   ' | cut -c1-500 | sed -e 's/%/%25/g' -e 's/ /%20/g')
+  _d_own=${DROVER_NODE_RANK:-0}
+  # Of an array over several nodes each element is rank 0, whatever number its node's files bear.
+  [ -e "${DROVER_ATTEMPT_DIR-}/events/$_d_own" ] ||
+    for _d_each in "${DROVER_ATTEMPT_DIR-}"/events/[0-9]*; do [ ! -e "$_d_each" ] || _d_own=${_d_each##*/}; done
   [ -z "${DROVER_ATTEMPT_DIR-}" ] ||
-    echo "$(date +%s) container kind=staging element=- text=$_d_text" >> "$DROVER_ATTEMPT_DIR/events/${DROVER_NODE_RANK:-0}"
+    echo "$(date +%s) container kind=staging element=- text=$_d_text" >> "$DROVER_ATTEMPT_DIR/events/$_d_own"
   exit 125
 }
 _d_has() { command -v "$1" >/dev/null 2>&1; }
