@@ -22,6 +22,8 @@ export interface Connection {
   readonly executor: Executor
   readonly transport: Transport
   readonly site: SiteFacts
+  /** How long a job waits in line for nodes that do not answer at its start, ms; absent: it fails at once. */
+  readonly waitForNodesMs?: number
 }
 
 /** One kind of target. A new executor adds one line to the table below and its own folder. */

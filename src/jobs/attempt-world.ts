@@ -20,6 +20,8 @@ export interface AttemptWorld {
   readonly active: Map<string, ActiveAttempt>
   /** How long proof may still arrive after the processes are gone, ms. */
   readonly proofGraceMs: number
+  /** How long a job waits in line for nodes that do not answer at its start, ms; absent: it fails at once. */
+  readonly waitForNodesMs?: number
   /** Puts a job whose conditions hold in line. */
   enqueue(job: JobRow, task: ResolvedTask): void
   /** Begins to look after an attempt: it is polled from now on. */

@@ -26,6 +26,8 @@ export interface Slots {
   take(jobId: string, demand: Demand, gpus: readonly number[], shares?: readonly NodeShare[]): void
   /** Gives back what a job holds. Idempotent. */
   release(jobId: string): void
+  /** Gives out nothing of a machine until then, epoch ms: it does not answer. Absent: there is one machine. */
+  leave?(node: string, until: number): void
   /** When `choose` is to be called again by the clock alone, epoch ms; undefined: only a release changes anything. */
   nextWakeAt(now: number): number | undefined
   /** Why a job waits here; undefined when it is not in line. */

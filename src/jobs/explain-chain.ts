@@ -37,6 +37,8 @@ function textOf({ type, data, attempt }: EventRow): string | undefined {
       return `error${suffix(text('message'))}`
     case 'retry':
       return `${text('why') ?? 'retry'}: attempt ${text('next_attempt') ?? attempt + 1} after ${Math.round(Number(data.after_ms ?? 0) / 1000)} s`
+    case 'nodes_silent':
+      return `back in line${suffix(text('why'))}`
     case 'cancel_requested': {
       const elements = data.elements
       return `cancel asked for by ${text('by') ?? 'somebody'}${Array.isArray(elements) ? ` for elements ${elements.slice(0, 10).join(', ')}` : ''}`

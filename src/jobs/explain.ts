@@ -91,6 +91,7 @@ function whyItWaits(job: Job, facts: ExplainFacts): string {
   if (!queue) return job.reason ?? `${job.target} has not said why`
   const place = queue.before === 0 ? 'it is next in line' : `${queue.before} job${queue.before === 1 ? ' is' : 's are'} before it`
   if (queue.lacking.length === 0) {
+    if (job.reason !== null) return `${job.reason}; it is tried again by itself`
     return queue.before === 0
       ? `${place} on ${job.target} and starts in a moment`
       : `${place} on ${job.target}; what it asks for is free now, but set aside for those`

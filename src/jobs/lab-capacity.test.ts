@@ -79,6 +79,21 @@ describe('several machines', () => {
     expect(shares(lab)).toEqual([['pair', [['new', [0, 1], 1]]]])
   })
 
+  test('a machine that is left alone is passed over; a job that needs it waits beside the line', () => {
+    const lab = new LabCapacity(machines)
+    lab.leave('a', 50)
+    lab.enqueue(job('three', { nodes: 3 }))
+    lab.enqueue(job('one', { cpus: 3 }))
+    expect(shares(lab)).toEqual([['one', [['b', [], 1]]]])
+    lab.enqueue(job('two', { cpus: 4 }))
+    expect(lab.nextWakeAt(0)).toBe(50)
+    expect(lab.choose(49)).toEqual([])
+    expect(lab.choose(50).map(({ id }) => id)).toEqual(['three'])
+    lab.release('three')
+    expect(lab.choose(51).map(({ id }) => id)).toEqual(['two'])
+    expect(lab.nextWakeAt(60)).toBeUndefined()
+  })
+
   test('an array is spread in turn, and is given as much as there is room for', () => {
     const lab = new LabCapacity(machines)
     lab.enqueue(job('arr', { cpus: 1 }, { width: 5 }))

@@ -33,12 +33,15 @@ const EPSILON = 1e-9
  * inventory that have room; an array takes as many elements as fit, spread over the machines in turn.
  *
  * Order: as `Capacity`. The first job in line that finds no place keeps its place: for it the machines with most room are set
- * aside, and behind it a job may pass only on the others. So no stream of small jobs can keep a large one waiting.
+ * aside, and behind it a job may pass only on the others. So no stream of small jobs can keep a large one waiting. A job that
+ * cannot run without a machine that is left alone waits beside the line.
  */
 export class LabCapacity implements Slots {
   readonly #queue = new JobQueue()
   readonly #rooms: readonly Room[]
   readonly #held = new Map<string, LabHolding>()
+  /** Machines that do not answer, and until when they are left alone, epoch ms. */
+  readonly #left = new Map<string, number>()
 
   constructor(machines: readonly LabMachine[]) {
     this.#rooms = machines.map((machine) => ({
@@ -74,9 +77,12 @@ export class LabCapacity implements Slots {
   choose(now: number): readonly Start[] {
     this.#queue.wakeDue(now)
     const starts: Start[] = []
-    let rooms = this.#rooms
+    for (const [node, until] of this.#left) if (until <= now) this.#left.delete(node)
+    const all = this.#rooms.filter((room) => !this.#left.has(room.machine.node))
+    const servable = (demand: Demand) => this.#left.size === 0 || ableOf(demand, all).length >= (demand.nodes ?? 1)
+    let rooms: readonly Room[] = all
     for (;;) {
-      const job = this.#queue.firstOf((demand) => rooms === this.#rooms || place(demand, 1, rooms).length > 0)
+      const job = this.#queue.firstOf((demand) => (rooms === all ? servable(demand) : place(demand, 1, rooms).length > 0))
       if (!job) return starts
       const shares = place(job.demand, job.width ?? 1, rooms)
       if (shares.length > 0) {
@@ -85,18 +91,9 @@ export class LabCapacity implements Slots {
         starts.push({ id: job.id, gpus: shares.flatMap((share) => share.gpus), width: sum(shares, (share) => share.width), shares })
         continue
       }
-      if (rooms !== this.#rooms) return starts
-      rooms = this.#othersThan(job.demand)
+      if (rooms !== all) return starts
+      rooms = othersThan(job.demand, all)
     }
-  }
-
-  /** Machines that are not set aside for a job which waits for `demand`. */
-  #othersThan(demand: Demand): readonly Room[] {
-    const able = this.#rooms.filter(
-      ({ machine }) => elementsIn({ machine, cpus: machine.cpus, memoryBytes: machine.memoryBytes, gpus: indicesOf(machine) }, demand) > 0,
-    )
-    const wanted = [...able].sort((a, b) => elementsIn(b, demand) - elementsIn(a, demand) || b.cpus - a.cpus).slice(0, demand.nodes ?? 1)
-    return this.#rooms.filter((room) => !wanted.includes(room))
   }
 
   take(jobId: string, demand: Demand, gpus: readonly number[], shares: readonly NodeShare[] = []): void {
@@ -136,9 +133,13 @@ export class LabCapacity implements Slots {
     }
   }
 
+  leave(node: string, until: number): void {
+    this.#left.set(node, until)
+  }
+
   nextWakeAt(now: number): number | undefined {
-    const at = this.#queue.nextDueAt()
-    return at === undefined ? undefined : Math.max(at, now)
+    const times = [this.#queue.nextDueAt() ?? [], this.#queue.size > 0 ? [...this.#left.values()] : []].flat()
+    return times.length === 0 ? undefined : Math.max(Math.min(...times), now)
   }
 
   explain(jobId: string, now = Number.POSITIVE_INFINITY): QueueExplanation | undefined {
@@ -189,6 +190,21 @@ function freeDevices({ machine, gpus }: Room, demand: Demand): readonly number[]
 
 function indicesOf({ gpus }: LabMachine): Set<number> {
   return new Set(gpus.map(({ index }) => index))
+}
+
+/** Machines on which a demand fits as long as nobody holds anything. */
+function ableOf(demand: Demand, rooms: readonly Room[]): readonly Room[] {
+  return rooms.filter(({ machine }) => {
+    const { cpus, memoryBytes } = machine
+    return elementsIn({ machine, cpus, memoryBytes, gpus: indicesOf(machine) }, demand) > 0
+  })
+}
+
+/** Machines that are not set aside for a job which waits for `demand`. */
+function othersThan(demand: Demand, rooms: readonly Room[]): readonly Room[] {
+  const able = [...ableOf(demand, rooms)]
+  const wanted = able.sort((a, b) => elementsIn(b, demand) - elementsIn(a, demand) || b.cpus - a.cpus).slice(0, demand.nodes ?? 1)
+  return rooms.filter((room) => !wanted.includes(room))
 }
 
 /** Where a job finds its place; empty: nowhere. `width`: elements of an array, at most so many. */

@@ -9,13 +9,15 @@ import { type Transport, transportAt } from '../transports/transport.ts'
 
 /**
  * Puts an attempt where it must be, all places side by side: directories, generated files, the `env` file with the secrets,
- * code in the work directories. Repeating it is harmless as long as the attempt has not been submitted.
+ * code in the work directories. Repeating it is harmless as long as the attempt has not been submitted. `onFailure` is told of
+ * each node's failure before the first is thrown.
  */
 export async function stageAttempt(
   plan: Plan,
   secrets: Readonly<Record<string, string>>,
   transport: Transport,
   site: SiteFacts,
+  onFailure: (node: string, error: unknown) => void,
 ): Promise<void> {
   const shipping = new Map<string, Promise<void>>()
   const outcomes = await Promise.allSettled(
@@ -33,7 +35,18 @@ export async function stageAttempt(
       await settleAll([writePlace(plan, place, secrets, at), stagePlaceCode(plan, place, at, root, ship)])
     }),
   )
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  const failures = outcomes.flatMap((outcome, at) =>
+    outcome.status === 'rejected' ? [{ node: plan.places[at]?.node ?? '', reason: outcome.reason as unknown }] : [],
+  )
+  for (const { node, reason } of failures) onFailure(node, reason)
+  if (failures[0] !== undefined) throw failures[0].reason
+}
+
+/** Takes secrets away from where an attempt was staged that is not started; `but`: nodes that do not answer keep theirs. */
+export async function unstageSecrets(plan: Plan, transport: Transport, but: readonly string[]): Promise<void> {
+  if (plan.secretNames.length === 0) return
+  const places = plan.places.filter(({ node }) => !but.includes(node))
+  await Promise.allSettled(places.map(({ node, attemptDir }) => transportAt(transport, node).remove([`${attemptDir}/${attemptPaths.env}`])))
 }
 
 /** Waits for all before the first failure is thrown. */

@@ -1,5 +1,5 @@
 import { DroverError, toErrorJson } from '../errors.ts'
-import type { ResolvedTask } from '../executors/executor.ts'
+import type { Plan, ResolvedTask } from '../executors/executor.ts'
 import type { JobRow } from '../store/store.ts'
 import { type Cause, isSettled, type State } from '../task/states.ts'
 import { type ActiveAttempt, createActiveAttempt, refOf } from './active-attempt.ts'
@@ -8,7 +8,8 @@ import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
 import type { Start } from './capacity.ts'
 import { endAttempt } from './end-attempt.ts'
 import { showSecrets } from './secret-texts.ts'
-import { stageAttempt } from './stage-attempt.ts'
+import { SilentNodes } from './silent-nodes.ts'
+import { stageAttempt, unstageSecrets } from './stage-attempt.ts'
 
 /** A submit whose answer was lost is repeated after this long, then more patiently. */
 const IN_DOUBT_MS = 1_000
@@ -27,6 +28,8 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
   const stored = JSON.parse(job.task) as ResolvedTask
   const task: ResolvedTask = stored.array ? { ...stored, array: { ...stored.array, width } } : stored
   let from: State = job.state
+  const silent = new SilentNodes(world)
+  let staged: Plan | undefined
   try {
     const values = task.secretNames.length === 0 ? {} : secrets.read(jobId)
     if (values === undefined)
@@ -44,7 +47,9 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
       if (!(await moveJob(job, from, 'staging', {}, context))) return world.drop(jobId)
       from = 'staging'
     }
-    await stageAttempt(plan, values, transport, site)
+    staged = plan
+    await stageAttempt(plan, values, transport, site, (node, error) => silent.note(node, error))
+    staged = undefined
     const kept = attemptPlan(plan, task, gpus, shares)
     const change = { patch: { reason: null }, attemptPatch: { plan: JSON.stringify(kept), directory: plan.places[0]?.attemptDir ?? '' } }
     if (!(await moveJob(job, from, 'submitting', change, context))) return world.drop(jobId)
@@ -67,7 +72,9 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
     const current = await store.job(jobId)
     if (current?.cancelRequestedAt !== undefined) await executor.cancel([refOf(active)], world.io)
   } catch (error) {
-    if (!context.signal.aborted) await startFailed(job, from, error, world)
+    if (context.signal.aborted) return
+    if (staged !== undefined) await unstageSecrets(staged, transport, silent.names)
+    if (!(await silent.wait(job, from, stored))) await startFailed(job, from, error, world)
   }
 }
 

@@ -42,6 +42,8 @@ export interface TargetRuntimeOptions {
   readonly context: JobContext
   /** How long proof may still arrive after the processes are gone, ms. */
   readonly proofGraceMs: number
+  /** How long a job waits in line for nodes that do not answer at its start, ms; absent: it fails at once. */
+  readonly waitForNodesMs?: number
 }
 
 export class TargetRuntime {
@@ -68,7 +70,7 @@ export class TargetRuntime {
     this.transport = options.transport
     this.site = options.site
     this.#context = options.context
-    const { executor, transport, site, context, proofGraceMs } = options
+    const { executor, transport, site, context, proofGraceMs, waitForNodesMs } = options
     this.capacity = slotsOf(site)
     this.#work = new OwnedWork({ signal: context.signal, log: context.log, label: `target ${options.name}: ` })
     this.#bells = (transport.nodes ?? ['']).map(
@@ -84,6 +86,7 @@ export class TargetRuntime {
       work: this.#work,
       active: this.#active,
       proofGraceMs,
+      ...(waitForNodesMs === undefined ? {} : { waitForNodesMs }),
       enqueue: (job, task) => this.enqueue(job, task),
       watch: (active) => this.#watch(active),
       wake: (jobId) => this.wake(jobId),

@@ -1,3 +1,5 @@
+import { appendFileSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Job } from '../../src/jobs/drover.ts'
 import { createTaskFile, until } from '../../src/testing/index.ts'
@@ -7,17 +9,32 @@ import { SshRig } from './ssh-rig.ts'
 const rig = new SshRig('private')
 let home: SshHome
 beforeAll(async () => {
-  home = await new SshHome(rig, 'private').start()
+  home = new SshHome(rig, 'private')
+  const config = join(home.base, '.config/drover/config.yaml')
+  const lab = readFileSync(config, 'utf8').replace('targets:\n  lab:', '  patient:')
+  appendFileSync(config, `${lab}    wait_for_nodes: 5m\n`)
+  await home.start()
 })
 afterAll(() => home.close())
 afterEach(() => {
   rig.fault('heal-all')
 })
 
-async function submit(spec: Parameters<typeof createTaskFile>[1]): Promise<Job> {
-  const [job] = await home.drover.submit(createTaskFile('lab', spec))
+async function submit(spec: Parameters<typeof createTaskFile>[1], target = 'lab'): Promise<Job> {
+  const [job] = await home.drover.submit(createTaskFile(target, spec))
   if (!job) throw new Error('no job')
   return job
+}
+
+const fourCores = {
+  ordered: false,
+  candidates: [{ cpus: { value: 4, atLeast: false }, accelerators: [], acceleratorsOrdered: false, raw: {} }],
+}
+
+/** Ends the sshd of a machine and what sessions there are. */
+function takeAway(machine: string): void {
+  rig.fault('stop-sshd', machine)
+  rig.on(`node${machine}`, 'sh', '-c', "pkill -KILL -f '^sshd: drover' || true")
 }
 
 const started = (job: Job) => until('the script to run', 30_000, async () => (await home.drover.get(job.id)).state === 'running')
@@ -67,8 +84,7 @@ describe('a network that is cut and healed', () => {
 })
 
 test('a node of four cannot be reached at the start: refused before anything starts, with its name', async () => {
-  rig.fault('stop-sshd', '3')
-  rig.fault('drop-ssh', '3')
+  takeAway('3')
   const job = await submit({ numNodes: 4, run: 'echo no' })
   expect(await home.drover.wait(job.id)).toMatchObject({
     state: 'failed',
@@ -76,6 +92,32 @@ test('a node of four cannot be reached at the start: refused before anything sta
   })
   expect(await output(job)).toBe('')
   expect(left()).toEqual([])
+})
+
+test('a target that waits for nodes: queued with the reason, nobody is kept waiting, and it starts when the node is back', async () => {
+  takeAway('3')
+  const job = await submit({ numNodes: 4, run: 'echo "$TOKEN"', secrets: { TOKEN: 'secret' } }, 'patient')
+  const waits = async () => {
+    const { state, reason } = await home.drover.get(job.id)
+    return state === 'queued' && reason?.startsWith('node3 does not answer: ') === true
+  }
+  await until('the job to wait', 60_000, waits)
+  expect((await home.drover.explain(job.id)).summary).toContain('waits: node3 does not answer')
+  for (const node of ['node1', 'node2', 'node4']) expect(rig.on(node, 'find', `${home.root}/jobs/${job.id}`, '-name', 'env')).toBe('')
+  const others = await Promise.all([1, 2, 3].map(() => submit({ run: 'echo other', resources: fourCores }, 'patient')))
+  for (const other of others) expect(await home.drover.wait(other.id)).toMatchObject({ state: 'succeeded', attempt: 1 })
+  expect((await home.drover.get(job.id)).started_at).toBeNull()
+  rig.fault('start-sshd', '3')
+  expect(await home.drover.wait(job.id)).toMatchObject({ state: 'succeeded', attempt: 1, reason: null })
+  expect(await output(job)).toBe('secret\n'.repeat(4))
+})
+
+test('a target that waits for nodes: a cancel ends the waiting', async () => {
+  takeAway('3')
+  const job = await submit({ numNodes: 4, run: 'echo no' }, 'patient')
+  await until('the job to wait', 60_000, async () => (await home.drover.get(job.id)).reason !== null)
+  await home.drover.cancel(job.id)
+  expect(await home.drover.wait(job.id)).toMatchObject({ state: 'cancelled' })
 })
 
 test('a node loses its power: node_failure with its name once it is back, and the others are ended', async () => {

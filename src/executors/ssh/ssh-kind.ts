@@ -71,11 +71,12 @@ export async function connectNodes(target: Target, reached: readonly ReachedNode
     world.log.warn(`target ${target.name}: node ${node.name} does not answer: ${toErrorJson(outcome?.reason).message}`)
     return capNode({ ...answered, node: node.name, hostname: node.host, ip: node.privateIp ?? node.host, bootId: '' }, node)
   })
-  const { sharedHome } = parseSshOptions(target.options)
+  const { sharedHome, waitForNodesMs } = parseSshOptions(target.options)
   return {
     executor: sshExecutor,
     transport: createLabTransport(`ssh ${target.name}`, new Map(reached.map(({ node, transport }) => [node.name, transport]))),
     site: { ...(nodes[0] ?? answered), nodes, ...(sharedHome ? { sharedHome } : {}) },
+    ...(waitForNodesMs === undefined ? {} : { waitForNodesMs }),
   }
 }
 

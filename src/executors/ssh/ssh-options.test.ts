@@ -24,7 +24,14 @@ test('nodes as words and as mappings, in order', () => {
     { host: 'gpu3', gpus: 4 },
   ]
   expect(
-    parseSshOptions({ nodes, shared_home: false, ssh_config: '~/lab.conf', ssh_options: ['ServerAliveInterval=5'], max_sessions: 4 }),
+    parseSshOptions({
+      nodes,
+      shared_home: false,
+      ssh_config: '~/lab.conf',
+      ssh_options: ['ServerAliveInterval=5'],
+      max_sessions: 4,
+      wait_for_nodes: '30m',
+    }),
   ).toEqual({
     nodes: [
       { name: 'gpu1', host: 'gpu1' },
@@ -47,6 +54,7 @@ test('nodes as words and as mappings, in order', () => {
     sshConfig: '~/lab.conf',
     sshOptions: ['ServerAliveInterval=5'],
     maxSessions: 4,
+    waitForNodesMs: 1_800_000,
   })
 })
 
@@ -85,6 +93,7 @@ describe('refusals carry the place inside the option', () => {
     ['nodes: [a]\n    ssh_options: [Compression=yes, controlpath=/x]', 5, 36, /left out: Drover sets ControlPath itself/],
     ['nodes: [a]\n    ssh_options: ["Compression=yes\\nProxyCommand=x"]', 5, 19, /Key=value/],
     ['nodes: [a]\n    max_sessions: 1', 5, 19, /from 2 to 1000/],
+    ['nodes: [a]\n    wait_for_nodes: long', 5, 21, /a duration/],
     ['nodes: [a]\n    ssh_config: conf', 5, 17, /absolute or beginning with ~/],
     ['nodes: [a]\n    node: b', 5, 5, /key "node" is not known/],
   ])('%j', (text, line, column, says) => {

@@ -1,5 +1,6 @@
 import { DroverError } from '../../errors.ts'
 import { type OptionRefusal, optionPlaceText } from '../../targets/parse-config.ts'
+import { DURATION_FORMS, parseDuration } from '../../task/durations.ts'
 import { parseSshNode, refuseSshNode, type SshNode } from './ssh-node.ts'
 
 /** Options of an `ssh` target. */
@@ -14,10 +15,12 @@ export interface SshOptions {
   readonly sshOptions: readonly string[]
   /** Most sessions at one time over one connection (sshd's `MaxSessions`, 10 by default there), at least 2; absent: 4. */
   readonly maxSessions?: number
+  /** How long a job waits in line for nodes that do not answer at its start, ms; absent: it fails at once. */
+  readonly waitForNodesMs?: number
 }
 
 /** The options as a configuration file names them. */
-export const sshOptionNames = ['nodes', 'shared_home', 'ssh_config', 'ssh_options', 'max_sessions'] as const
+export const sshOptionNames = ['nodes', 'shared_home', 'ssh_config', 'ssh_options', 'max_sessions', 'wait_for_nodes'] as const
 
 /** Options without which there is no target. */
 export const sshRequiredOptions = ['nodes'] as const
@@ -68,6 +71,9 @@ function refuseSettings(value: unknown): OptionRefusal | undefined {
   return undefined
 }
 
+const durationOf = (value: unknown): number | undefined =>
+  typeof value === 'number' || typeof value === 'string' ? parseDuration(value) : undefined
+
 /** What is wrong with an option, and where inside it; undefined for a value that may be used. */
 export function refuseSshOption(name: string, value: unknown): OptionRefusal | undefined {
   switch (name) {
@@ -83,6 +89,8 @@ export function refuseSshOption(name: string, value: unknown): OptionRefusal | u
       return typeof value === 'number' && Number.isInteger(value) && value >= 2 && value <= 1000
         ? undefined
         : outer('a number from 2 to 1000: one session tells of changes, the others run what takes time')
+    case 'wait_for_nodes':
+      return durationOf(value) === undefined ? outer(`a duration: ${DURATION_FORMS}`) : undefined
     default:
       return outer(`one of the options ${sshOptionNames.join(', ')}`)
   }
@@ -99,11 +107,13 @@ export function parseSshOptions(options: Readonly<Record<string, unknown>>): Ssh
       })
   }
   const { shared_home: sharedHome, ssh_config: sshConfig, max_sessions: maxSessions } = options
+  const waitForNodesMs = durationOf(options['wait_for_nodes'])
   return {
     nodes: (options['nodes'] as readonly unknown[]).map(parseSshNode),
     ...(typeof sharedHome === 'boolean' ? { sharedHome } : {}),
     ...(typeof sshConfig === 'string' ? { sshConfig } : {}),
     sshOptions: (options['ssh_options'] as readonly string[] | undefined) ?? [],
     ...(typeof maxSessions === 'number' ? { maxSessions } : {}),
+    ...(waitForNodesMs === undefined ? {} : { waitForNodesMs }),
   }
 }
