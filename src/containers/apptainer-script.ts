@@ -1,7 +1,7 @@
 import { quoteArgv, quoteShell } from '../driver/quote.ts'
 import type { ContainerSpec } from '../task/container.ts'
 import type { ContainerFacts, ContainerScripts, InnerScript } from './compile-container.ts'
-import { FAILURES } from './failure-script.ts'
+import { FAILURES, OWN_RANK } from './failure-script.ts'
 
 /** An image that is a file of the node. */
 const isFile = (image: string): boolean => image.startsWith('/') || image.startsWith('~/')
@@ -21,8 +21,9 @@ export function compileApptainer(
   const file = spec.image.startsWith('~/') ? `"$HOME"${quoteShell(spec.image.slice(1))}` : quoteShell(spec.image)
   const globals = spec.globalOptions.length === 0 ? '' : ` ${quoteArgv(spec.globalOptions)}`
   const head = `# Setup and run of this job happen in a container of this image; made by Drover.
+${OWN_RANK}
 _d_image=${quoteShell(spec.image)}
-_d_box_dir=$DROVER_ATTEMPT_DIR/container/$DROVER_NODE_RANK
+_d_box_dir=$DROVER_ATTEMPT_DIR/container/$_d_own
 _d_sif=${isFile(spec.image) ? file : '"$_d_box_dir/image.sif"'}
 ${FAILURES}
 if command -v apptainer >/dev/null 2>&1; then _d_runtime=apptainer; else _d_runtime=singularity; fi

@@ -33,7 +33,7 @@ _d_choose() {
 
 # Containers of this rank that an earlier attempt has left behind.
 _d_remove_old() {
-  _d_old=$(_d_call ps --all --quiet --filter "label=drover.job=$DROVER_JOB_ID" --filter "label=drover.rank=$DROVER_NODE_RANK" 2>/dev/null)
+  _d_old=$(_d_call ps --all --quiet --filter "label=drover.job=$DROVER_JOB_ID" --filter "label=drover.rank=$_d_own" 2>/dev/null)
   # shellcheck disable=SC2086
   [ -z "$_d_old" ] || _d_call rm --force $_d_old >/dev/null 2>&1
 }

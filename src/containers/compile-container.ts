@@ -3,7 +3,7 @@ import type { ContainerSpec } from '../task/container.ts'
 import type { RunSpec } from '../task/task-spec.ts'
 import { compileApptainer } from './apptainer-script.ts'
 import { BOX } from './box-script.ts'
-import { FAILURES } from './failure-script.ts'
+import { FAILURES, OWN_RANK } from './failure-script.ts'
 import { KEEPER, PHASE } from './inside-script.ts'
 
 /** What a wrapper needs to know of the job beside the image. */
@@ -105,9 +105,10 @@ function head(spec: ContainerSpec, facts: ContainerFacts): string {
   const globals = spec.globalOptions.length === 0 ? '' : ` ${quoteArgv(spec.globalOptions)}`
   const names = [...new Set([...COMMON, ...facts.variables.filter((name) => name !== 'SKYPILOT_DOCKER_PASSWORD')])]
   return `# Setup and run of this job happen in a container of this image; made by Drover.
+${OWN_RANK}
 _d_image=${quoteShell(spec.image)}
-_d_box=drover-$DROVER_JOB_ID-$DROVER_ATTEMPT-$DROVER_NODE_RANK
-_d_box_dir=$DROVER_ATTEMPT_DIR/container/$DROVER_NODE_RANK
+_d_box=drover-$DROVER_JOB_ID-$DROVER_ATTEMPT-$_d_own
+_d_box_dir=$DROVER_ATTEMPT_DIR/container/$_d_own
 _d_own_names=${quoteShell(names.join(' '))}
 _d_pull_when=${spec.pull}
 # TERM to KILL, and how long this wrapper waits for the end after a TERM: seconds.
@@ -127,7 +128,7 @@ _d_phase_text=${quoteShell(PHASE)}`
 /** Lines that start the container. */
 function startLines(spec: ContainerSpec, facts: ContainerFacts): string {
   const lines = [
-    'set -- run --detach --rm --name "$_d_box" --label "drover.job=$DROVER_JOB_ID" --label "drover.attempt=$DROVER_ATTEMPT" --label "drover.rank=$DROVER_NODE_RANK"',
+    'set -- run --detach --rm --name "$_d_box" --label "drover.job=$DROVER_JOB_ID" --label "drover.attempt=$DROVER_ATTEMPT" --label "drover.rank=$_d_own"',
     `set -- "$@" --network ${quoteShell(spec.network)}`,
     ...shmLines(spec),
     ...userLines(spec),
@@ -145,7 +146,7 @@ function startLines(spec: ContainerSpec, facts: ContainerFacts): string {
 done`,
     ...gpuLines(spec, facts),
     ...(spec.options.length === 0 ? [] : [`set -- "$@" ${quoteArgv(spec.options)}`]),
-    `if ! _d_call "$@" --entrypoint /bin/sh "$_d_image" -c ${quoteShell(KEEPER)} keeper "$DROVER_ATTEMPT_DIR/exit/job" "$DROVER_ATTEMPT_DIR/exit/$DROVER_NODE_RANK" >/dev/null 2>"$_d_box_dir/said"; then
+    `if ! _d_call "$@" --entrypoint /bin/sh "$_d_image" -c ${quoteShell(KEEPER)} keeper "$DROVER_ATTEMPT_DIR/exit/job" "$DROVER_ATTEMPT_DIR/exit/$_d_own" >/dev/null 2>"$_d_box_dir/said"; then
   cat "$_d_box_dir/said" >&2
   _d_last_line "$_d_box_dir/said"
   _d_explain "$_d_line"

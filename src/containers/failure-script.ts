@@ -1,5 +1,14 @@
 /**
- * Shell functions by which a container's wrapper says that the container, not the script, is to blame.
+ * Sets `_d_own`, the number that this node's files of the attempt bear. It is DROVER_NODE_RANK but for an array that is spread
+ * over nodes: there an element is rank 0 of a job of one node, on whichever node it runs.
+ */
+export const OWN_RANK = `_d_own=$DROVER_NODE_RANK
+if [ ! -e "$DROVER_ATTEMPT_DIR/exit/$_d_own" ]; then
+  for _d_each in "$DROVER_ATTEMPT_DIR"/exit/[0-9]*; do [ ! -e "$_d_each" ] || _d_own=\${_d_each##*/}; done
+fi`
+
+/**
+ * Shell functions by which a container's wrapper says that the container, not the script, is to blame; they need `_d_own`.
  *
  * `_d_fail KIND TEXT` tells a person on stderr and Drover by a line `container kind=… element=… text=…` in the rank's events,
  * text with `%20` for a space and `%25` for `%`, then ends with 125. KIND: `image`, `driver` or `out_of_memory`.
@@ -8,7 +17,7 @@
 export const FAILURES = `
 _d_tell() {
   _d_text=$(printf '%s' "$2" | tr '\\n\\t\\r' '   ' | cut -c1-500 | sed -e 's/%/%25/g' -e 's/ /%20/g')
-  printf '%s container kind=%s element=%s text=%s\\n' "$(date +%s)" "$1" "\${DROVER_ARRAY_INDEX:--}" "$_d_text" >>"$DROVER_ATTEMPT_DIR/events/$DROVER_NODE_RANK"
+  printf '%s container kind=%s element=%s text=%s\\n' "$(date +%s)" "$1" "\${DROVER_ARRAY_INDEX:--}" "$_d_text" >>"$DROVER_ATTEMPT_DIR/events/$_d_own"
 }
 _d_fail() {
   printf 'drover: %s\\n' "$2" >&2

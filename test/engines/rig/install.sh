@@ -5,7 +5,7 @@
 #
 #   ssh       sshd + rsync + network tools + other login shells    (needed by cluster.sh up --ssh-only, fault.sh)
 #   slurm     Slurm + munge + slurmdbd/mariadb + slurmrestd + sshd + rsync + network tools (needed by cluster.sh, fault.sh)
-#   docker    docker.io + podman + runc + busybox-static                                    (needed by docker.sh, podman.sh)
+#   docker    docker.io + podman (rootless too) + runc + busybox-static                     (needed by docker.sh, podman.sh)
 #   postgres  postgresql server                                                             (needed by postgres.sh)
 #
 # ENGINES_APT_LOCK=FILE   take this lock (flock) around apt-get; default /var/lock/engines-apt.lock
@@ -19,7 +19,7 @@ for set in "${@:-slurm}"; do
     ssh)      pkgs+=(openssh-server openssh-client rsync iproute2 iputils-ping procps util-linux python3-minimal e2fsprogs busybox fish tcsh) ;;
     slurm)    pkgs+=(slurm-wlm slurm-client munge slurmdbd slurmrestd slurm-wlm-jwt-plugin mariadb-server openssh-server openssh-client rsync
                      iproute2 iputils-ping procps util-linux) ;;
-    docker)   pkgs+=(docker.io busybox-static podman runc) ;;
+    docker)   pkgs+=(docker.io busybox-static podman runc uidmap) ;;
     postgres) pkgs+=(postgresql) ;;
     *) echo "install.sh: unknown set '$set' (ssh, slurm, docker, postgres)" >&2; exit 2 ;;
   esac

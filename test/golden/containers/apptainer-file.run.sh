@@ -1,11 +1,15 @@
 # Setup and run of this job happen in a container of this image; made by Drover.
+_d_own=$DROVER_NODE_RANK
+if [ ! -e "$DROVER_ATTEMPT_DIR/exit/$_d_own" ]; then
+  for _d_each in "$DROVER_ATTEMPT_DIR"/exit/[0-9]*; do [ ! -e "$_d_each" ] || _d_own=${_d_each##*/}; done
+fi
 _d_image='~/images/a b.sif'
-_d_box_dir=$DROVER_ATTEMPT_DIR/container/$DROVER_NODE_RANK
+_d_box_dir=$DROVER_ATTEMPT_DIR/container/$_d_own
 _d_sif="$HOME"'/images/a b.sif'
 
 _d_tell() {
   _d_text=$(printf '%s' "$2" | tr '\n\t\r' '   ' | cut -c1-500 | sed -e 's/%/%25/g' -e 's/ /%20/g')
-  printf '%s container kind=%s element=%s text=%s\n' "$(date +%s)" "$1" "${DROVER_ARRAY_INDEX:--}" "$_d_text" >>"$DROVER_ATTEMPT_DIR/events/$DROVER_NODE_RANK"
+  printf '%s container kind=%s element=%s text=%s\n' "$(date +%s)" "$1" "${DROVER_ARRAY_INDEX:--}" "$_d_text" >>"$DROVER_ATTEMPT_DIR/events/$_d_own"
 }
 _d_fail() {
   printf 'drover: %s\n' "$2" >&2

@@ -1,7 +1,11 @@
 # Setup and run of this job happen in a container of this image; made by Drover.
+_d_own=$DROVER_NODE_RANK
+if [ ! -e "$DROVER_ATTEMPT_DIR/exit/$_d_own" ]; then
+  for _d_each in "$DROVER_ATTEMPT_DIR"/exit/[0-9]*; do [ ! -e "$_d_each" ] || _d_own=${_d_each##*/}; done
+fi
 _d_image=busybox
-_d_box=drover-$DROVER_JOB_ID-$DROVER_ATTEMPT-$DROVER_NODE_RANK
-_d_box_dir=$DROVER_ATTEMPT_DIR/container/$DROVER_NODE_RANK
+_d_box=drover-$DROVER_JOB_ID-$DROVER_ATTEMPT-$_d_own
+_d_box_dir=$DROVER_ATTEMPT_DIR/container/$_d_own
 _d_own_names='PYTHONUNBUFFERED CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER USER LOGNAME OMP_NUM_THREADS'
 _d_pull_when=missing
 # TERM to KILL, and how long this wrapper waits for the end after a TERM: seconds.
@@ -13,7 +17,7 @@ if [ "$(id -u)" = 0 ]; then _d_home_target=/dev/null; else _d_home_target=$HOME 
 
 _d_tell() {
   _d_text=$(printf '%s' "$2" | tr '\n\t\r' '   ' | cut -c1-500 | sed -e 's/%/%25/g' -e 's/ /%20/g')
-  printf '%s container kind=%s element=%s text=%s\n' "$(date +%s)" "$1" "${DROVER_ARRAY_INDEX:--}" "$_d_text" >>"$DROVER_ATTEMPT_DIR/events/$DROVER_NODE_RANK"
+  printf '%s container kind=%s element=%s text=%s\n' "$(date +%s)" "$1" "${DROVER_ARRAY_INDEX:--}" "$_d_text" >>"$DROVER_ATTEMPT_DIR/events/$_d_own"
 }
 _d_fail() {
   printf 'drover: %s\n' "$2" >&2
@@ -79,7 +83,7 @@ _d_choose() {
 
 # Containers of this rank that an earlier attempt has left behind.
 _d_remove_old() {
-  _d_old=$(_d_call ps --all --quiet --filter "label=drover.job=$DROVER_JOB_ID" --filter "label=drover.rank=$DROVER_NODE_RANK" 2>/dev/null)
+  _d_old=$(_d_call ps --all --quiet --filter "label=drover.job=$DROVER_JOB_ID" --filter "label=drover.rank=$_d_own" 2>/dev/null)
   # shellcheck disable=SC2086
   [ -z "$_d_old" ] || _d_call rm --force $_d_old >/dev/null 2>&1
 }
@@ -294,7 +298,7 @@ exit "$_d_code"'
 _d_choose docker podman
 _d_remove_old
 _d_pull
-set -- run --detach --rm --name "$_d_box" --label "drover.job=$DROVER_JOB_ID" --label "drover.attempt=$DROVER_ATTEMPT" --label "drover.rank=$DROVER_NODE_RANK"
+set -- run --detach --rm --name "$_d_box" --label "drover.job=$DROVER_JOB_ID" --label "drover.attempt=$DROVER_ATTEMPT" --label "drover.rank=$_d_own"
 set -- "$@" --network host
 _d_find_shm
 set -- "$@" --shm-size "$_d_shm"
@@ -324,7 +328,7 @@ command -v sleep >/dev/null || { echo '\''drover: the image has no sleep'\'' >&2
 while [ -e "$2" ] && [ ! -s "$1" ] && [ ! -s "$2" ]; do
   sleep 2 &
   wait "$!"
-done' keeper "$DROVER_ATTEMPT_DIR/exit/job" "$DROVER_ATTEMPT_DIR/exit/$DROVER_NODE_RANK" >/dev/null 2>"$_d_box_dir/said"; then
+done' keeper "$DROVER_ATTEMPT_DIR/exit/job" "$DROVER_ATTEMPT_DIR/exit/$_d_own" >/dev/null 2>"$_d_box_dir/said"; then
   cat "$_d_box_dir/said" >&2
   _d_last_line "$_d_box_dir/said"
   _d_explain "$_d_line"
