@@ -46,6 +46,7 @@ export type RecordReading =
  * `setup cs=… pid=… start=… boot=…` setup began (cs: hundredths of a second of uptime; the time limit counts from there) · `setup_end code=…` · `script pid=… start=… boot=…` the user's script began, leader of its group ·
  * `told why=…` · `script_end code=… cpu_cs=… oom=…` · `container kind=image|driver|out_of_memory|staging element=… text=…` written by the wrapper of a
  * container (src/containers/), or by what brings files before setup (src/packaging/mount-script.ts), before it ends: why, text with %20 for a space and %25 for %.
+ * · `no_proof` written by a script that stands for a process it did not start, before it ends with a code above 0: nobody knows how that one ended.
  * Words of events/job: `driver pid=… start=… boot=…` · `no_room rank=… what=gpus|cpus|memory|turn by=…` other jobs (ids by commas) hold what this one asks of the machine · `lease_failed rank=…` what it takes cannot be noted there · `ready` setup done here, the gate is awaited · `gate` setup done on all ranks · `slot k=… pid=… start=… boot=…` · `rank_lost rank=… code=…` (a runner died without a record) · `driver_end`.
  */
 export interface JobEventLine {

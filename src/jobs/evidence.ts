@@ -1,4 +1,5 @@
 import type { JobEventLine, RecordReading, SlotLine, Told } from '../driver/protocol.ts'
+import type { FailureKind } from '../task/states.ts'
 
 /**
  * How long proof is awaited after the target says that a job is gone, ms. Directory caches of network file systems hide
@@ -21,8 +22,18 @@ export interface ElementEvidence {
   readonly claimed: boolean
   /** Epoch ms; undefined where the journal or the node's clock does not tell. */
   readonly startedAt?: number
-  /** `endedCs`: centiseconds of the node's uptime, which order the results of one attempt; 0 where unknown. */
-  readonly result?: { readonly code: number; readonly told: Told; readonly endedCs: number; readonly endedAt?: number }
+  readonly result?: ElementResult
+}
+
+/** How an element ended: by its journal, or, of a task of a native array, by the scheduler's word where there is no journal. */
+export interface ElementResult {
+  readonly code: number
+  readonly told: Told
+  /** Centiseconds of the node's uptime, which order the results of one attempt; 0 where unknown. */
+  readonly endedCs: number
+  readonly endedAt?: number
+  /** The scheduler's word and the kind of failure it stands for; `cancelled`: it was ended by a person. */
+  readonly word?: { readonly word: string; readonly cause: FailureKind | 'cancelled'; readonly reason?: string }
 }
 
 /**
@@ -105,6 +116,15 @@ export function reduceSlots(
 /** True when an event line with this word is there. */
 export function hasEvent(events: readonly JobEventLine[], word: string): boolean {
   return events.some((event) => event.word === word)
+}
+
+/**
+ * True when a rank's script itself has said that nobody knows how that which it stands for has ended (`no_proof`, written by what
+ * follows a job of another tool): its code, which nobody told it to end with, proves nothing.
+ */
+export function isUnproven({ record, events }: RankEvidence): boolean {
+  if (record.kind !== 'record' || record.record.told !== '0' || record.record.phase !== 'run') return false
+  return record.record.code !== 0 && hasEvent(events, 'no_proof')
 }
 
 /** The earliest second of an event with this word; undefined: none. */

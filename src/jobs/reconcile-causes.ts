@@ -2,7 +2,7 @@ import type { ExitRecord, JobEventLine } from '../driver/protocol.ts'
 import type { NativeObservation } from '../executors/executor.ts'
 import { type Cause, FAILURE_KINDS, type FailureKind } from '../task/states.ts'
 import { containerTrouble } from './container-trouble.ts'
-import { type Evidence, firstEventSecond, lostRanks, sawOutOfMemory } from './evidence.ts'
+import { type Evidence, firstEventSecond, isUnproven, lostRanks, sawOutOfMemory } from './evidence.ts'
 import { signalOfCode } from './exit-code.ts'
 import { leaseCause } from './lease-refusal.ts'
 
@@ -32,7 +32,9 @@ const TOLD_ORDER = { '0': 0, lost: 1, timeout: 2, term: 3 } as const
 export function firstRankFailure(evidence: Evidence): Cause | undefined {
   const lost = lostRanks(evidence)
   const failing: { rank: number; at: number; order: number; cause: () => Cause }[] = []
-  for (const { rank, node, record, events } of evidence.ranks) {
+  for (const each of evidence.ranks) {
+    const { rank, node, record, events } = each
+    if (isUnproven(each)) continue
     if (record.kind !== 'record') {
       const at = lost.get(rank)
       if (record.kind === 'none' && at !== undefined) failing.push({ rank, at, order: TOLD_ORDER.lost, cause: () => lostRankCause(rank) })

@@ -1,7 +1,7 @@
 import type { Told } from '../driver/protocol.ts'
 import type { ElementRow } from '../store/store.ts'
 import type { Cause, State } from '../task/states.ts'
-import { type ElementEvidence, type Evidence, firstEventSecond, hasEvent, lostRanks, type RankEvidence } from './evidence.ts'
+import { type ElementEvidence, type Evidence, firstEventSecond, hasEvent, isUnproven, lostRanks, type RankEvidence } from './evidence.ts'
 import { first, firstRankFailure, setupFailure } from './reconcile-causes.ts'
 import { elementCause, elementState } from './reconcile-elements.ts'
 
@@ -54,6 +54,12 @@ function readRanks(evidence: Evidence): Proofs {
 
 /** All records are there and none names a failure: success only if every run script, told nothing, ended with 0. */
 function ranksWithoutFailure(evidence: Evidence): Proofs['outcome'] {
+  const unproven = evidence.ranks.find(isUnproven)
+  if (unproven) {
+    const where = evidence.ranks.length > 1 ? ` on rank ${unproven.rank}` : ''
+    const message = `what was followed${where} is gone and left no proof of how it ended`
+    return { state: 'lost', cause: { kind: 'unknown', rank: unproven.rank, message } }
+  }
   const lost = [...lostRanks(evidence).keys()][0]
   const odd = evidence.ranks.find(({ record }) => record.kind !== 'record' || record.record.told !== '0' || record.record.phase !== 'run')
   if (!odd && evidence.ranks.length > 0) return { state: 'succeeded' }

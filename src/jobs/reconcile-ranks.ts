@@ -1,7 +1,7 @@
 import type { ExitRecord } from '../driver/protocol.ts'
 import type { RankRow } from '../store/store.ts'
 import type { State } from '../task/states.ts'
-import { type Evidence, firstEventSecond, hasEvent, type RankEvidence } from './evidence.ts'
+import { type Evidence, firstEventSecond, hasEvent, isUnproven, type RankEvidence } from './evidence.ts'
 
 /** Rows of all ranks, given the state the job has come to. */
 export function rankRows(evidence: Evidence, job: State): readonly RankRow[] {
@@ -14,12 +14,14 @@ export function rankRows(evidence: Evidence, job: State): readonly RankRow[] {
       node: rank.node,
       ...(pid === undefined ? {} : { pid }),
       ...(began ? { startedAt: began * 1000 } : {}),
-      ...(record ? recordRow(record, evidence) : { state: stateWithoutRecord(rank, job) }),
+      ...(record ? recordRow(record, evidence, isUnproven(rank)) : { state: stateWithoutRecord(rank, job) }),
     }
   })
 }
 
-function recordRow(record: ExitRecord, evidence: Evidence): Omit<RankRow, 'rank' | 'node' | 'pid' | 'startedAt'> {
+function recordRow(record: ExitRecord, evidence: Evidence, unproven: boolean): Omit<RankRow, 'rank' | 'node' | 'pid' | 'startedAt'> {
+  // The code is that of what followed, not of what was followed.
+  if (unproven) return { state: 'lost', endedAt: record.endedAt * 1000 }
   const byPeer = record.told === 'peer' || (record.phase === 'setup' && record.told === '0' && record.code === 0)
   return {
     state: recordState(record, evidence.cancelRequestedAt !== undefined),

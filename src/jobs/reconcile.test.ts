@@ -409,6 +409,21 @@ describe('causes', () => {
     expect(result.ranks[1]?.state).toBe('lost')
   })
 
+  test('a rank that says itself that its code proves nothing makes a success unknown, and no failure', () => {
+    const unproven = (of: Evidence): Evidence => withEvents(of, 0, [event('no_proof', 190)])
+    const lost = reconcile(job(), unproven(evidence([{ code: 70 }, OK])), word('running'), NOW)
+    expect(lost).toMatchObject({ state: 'lost', cause: { kind: 'unknown', rank: 0 }, proof: { rule: 'all records' } })
+    expect(lost.ranks.map((rank) => [rank.state, rank.exitCode])).toEqual([
+      ['lost', undefined],
+      ['succeeded', 0],
+    ])
+    const failed = unproven(evidence([{ code: 70 }, { code: 3, endedAt: 999 }]))
+    expect(cause(failed)).toMatchObject({ kind: 'exit', rank: 1, code: 3 })
+    // Without a code, or told to stop, the event says nothing.
+    expect(reconcile(job(), unproven(evidence([OK])), undefined, NOW).state).toBe('succeeded')
+    expect(reconcile(job(), unproven(evidence([TERM], CANCEL)), undefined, NOW).state).toBe('cancelled')
+  })
+
   test('an earlier failure of another rank is the cause, not the runner that was lost after it', () => {
     const ended = { driverEvents: [event('rank_lost', 180, { rank: '1' })], job: reading(-1, { code: 1 }) }
     expect(cause(evidence([{ code: 4, endedAt: 170 }, 'none'], ended))).toMatchObject({ kind: 'exit', rank: 0 })

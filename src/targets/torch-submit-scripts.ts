@@ -9,7 +9,7 @@ export type TorchSubmitFinding =
 
 /** How long a job that was told to stop has until it is killed, s. */
 export const STOP_SECONDS = 20
-/** Exit code of the follower of a job that ended without leaving one. */
+/** Exit code of the follower of a job that ended without leaving one; it writes the event `no_proof` first, see driver/protocol. */
 export const NO_PROOF_CODE = 70
 
 /**
@@ -67,7 +67,11 @@ export function parseTorchSubmitLook(text: string): ReadonlyMap<string, TorchSub
  */
 export function followTorchSubmitScript(id: string): string {
   return `${FUNCTIONS}d=${quoteShell(directoryOf(id))}
-[ -d "$d" ] || { echo "drover: torch-submit's directory $d is not on this node" >&2; exit ${NO_PROOF_CODE}; }
+no_proof() {
+  printf '%s no_proof\\n' "$(date +%s)" >>"\${DROVER_ATTEMPT_DIR:-.}/events/\${DROVER_NODE_RANK:-0}"
+  exit ${NO_PROOF_CODE}
+}
+[ -d "$d" ] || { echo "drover: torch-submit's directory $d is not on this node" >&2; no_proof; }
 n=0
 show() {
   [ -r "$d/output.log" ] || return 0
@@ -99,17 +103,25 @@ follow() {
   if code_of; then return "$code"; fi
   if stopped; then return 143; fi
   echo "drover: torch-submit's job on this node is gone and left no exit code ($d/exit_code): nobody knows how it ended" >&2
-  return ${NO_PROOF_CODE}
+  end=unknown
 }
 f=$PWD/.torch-submit-stop.$$
 trap '' TERM INT
-{ follow; echo "$?" >"$f.code"; } &
+{
+  end=
+  follow
+  echo "\${end:-$?}" >"$f.code"
+} &
 child=$!
 trap ': >"$f"' TERM INT
 while kill -0 "$child" 2>/dev/null; do wait "$child"; done
-end=${NO_PROOF_CODE}
+end=unknown
 [ -s "$f.code" ] && read -r end <"$f.code"
+told=
+[ -e "$f" ] && told=1
 rm -f "$f" "$f.code"
+if [ "$end" = unknown ] && [ -z "$told" ]; then no_proof; fi
+[ "$end" = unknown ] && end=${NO_PROOF_CODE}
 exit "$end"
 `
 }

@@ -18,7 +18,7 @@ let started: ChildProcess[] = []
 beforeEach(() => {
   id = randomUUID()
   directory = `/tmp/torch_submit_job_${id}`
-  mkdirSync(directory)
+  mkdirSync(join(directory, 'events'), { recursive: true })
   started = []
 })
 afterEach(async () => {
@@ -57,7 +57,12 @@ class Follower {
   out = ''
   err = ''
   constructor(shell: string) {
-    this.#child = spawn(shell, ['-c', followTorchSubmitScript(id)], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: directory })
+    this.#child = spawn(shell, ['-c', followTorchSubmitScript(id)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      cwd: directory,
+      env: { ...process.env, DROVER_ATTEMPT_DIR: directory, DROVER_NODE_RANK: '1' },
+    })
     started.push(this.#child)
     this.#child.stdout?.on('data', (piece: Buffer) => {
       this.out += piece.toString()
@@ -84,6 +89,7 @@ describe.each(['sh', 'bash'])('a job of torch-submit followed by %s', (shell) =>
     await until('the first line', 10_000, () => follower.out === 'one\n')
     writeFileSync(join(directory, 'go'), '')
     expect(await follower.end()).toBe(3)
+    expect(file('events/1')).toBe('')
     expect(follower.out).toBe('one\ntwo\n')
     expect(look()).toEqual({ state: 'ended', code: 3 })
   })
@@ -112,6 +118,7 @@ describe.each(['sh', 'bash'])('a job of torch-submit followed by %s', (shell) =>
     if (wrapper.pid !== undefined) process.kill(-wrapper.pid, 'SIGKILL')
     expect(await follower.end()).toBe(NO_PROOF_CODE)
     expect(follower.err).toContain('nobody knows how it ended')
+    expect(file('events/1')).toMatch(/^\d+ no_proof\n$/)
     expect(look()).toMatchObject({ state: 'unknown', why: expect.stringContaining('no exit code') })
   })
 })

@@ -29,6 +29,7 @@ function standingOf(place: AttemptPlace, index: number, files: AttemptFiles): St
     const reading = files.record(rank)
     if (reading.kind !== 'record') return []
     const { code, told, phase } = reading.record
+    if (followsUnproven(files, rank)) return []
     return (code !== 0 && told === '0') || told === 'timeout' ? [phase] : []
   })
   const driver = files.driverRecord(index)
@@ -43,7 +44,8 @@ function standingOf(place: AttemptPlace, index: number, files: AttemptFiles): St
       failedIn: failed.length > 0 ? 'run' : undefined,
     }
   }
-  const broken = driver.kind === 'record' && driver.record.code !== 0 && driver.record.told === '0'
+  const unproven = place.ranks.some((rank) => followsUnproven(files, rank))
+  const broken = driver.kind === 'record' && driver.record.code !== 0 && driver.record.told === '0' && !unproven
   return {
     place,
     ended: driver.kind === 'record',
@@ -51,6 +53,11 @@ function standingOf(place: AttemptPlace, index: number, files: AttemptFiles): St
     passed: words.has('gate'),
     failedIn: failed[0] ?? (broken ? (words.has('gate') || !words.has('ready') ? 'run' : 'setup') : undefined),
   }
+}
+
+/** What is followed elsewhere is not ended because nobody knows how this part of it ended. */
+function followsUnproven(files: AttemptFiles, rank: number): boolean {
+  return files.events(rank).some(({ word }) => word === 'no_proof')
 }
 
 /**
