@@ -1,4 +1,5 @@
 import { quoteShell } from '../driver/quote.ts'
+import { noteUse } from './collect-bundles.ts'
 import type { Manifest } from './content-hash.ts'
 import type { Difference } from './manifest-difference.ts'
 
@@ -55,7 +56,8 @@ mkdir "$arriving"
 mv "$arriving/.manifest-$hash" ".manifests/$hash-$$"`
 
 // A directory that another client put there in the meantime holds the same; the own one is dropped.
-const CLOSE = `echo "$family" > ".families/$hash-$$"
+const CLOSE = `${noteUse(['"$hash"'])}
+echo "$family" > ".families/$hash-$$"
 mv -f ".families/$hash-$$" ".families/$hash"
 mv -f ".manifests/$hash-$$" ".manifests/$hash"
 mv -T -- "$arriving" "$hash" 2>/dev/null || [ -d "$hash" ] || mv "$arriving" "$hash"

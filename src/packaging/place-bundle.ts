@@ -5,6 +5,7 @@ import { DroverError } from '../errors.ts'
 import type { Transport } from '../transports/transport.ts'
 import { compileBundle } from './bundle-script.ts'
 import { type CodeTree, changing } from './code-tree.ts'
+import { noteUse } from './collect-bundles.ts'
 import { type Manifest, parseManifest, readManifest } from './content-hash.ts'
 import { packInline } from './inline-tree.ts'
 import { compareManifests, type Difference } from './manifest-difference.ts'
@@ -64,7 +65,7 @@ export function bundleFamily(of: string): string {
  * bundle appears complete, under its name, or not at all.
  *
  * On a target: `bundles/<hash>/`, `bundles/.manifests/<hash>` (its content), `bundles/.families/<hash>` (its family),
- * `bundles/.latest/<family>` (a hash).
+ * `bundles/.latest/<family>` (a hash), `bundles/.used/<hash>` (empty; its time is that of the last use).
  *
  * @param family from `bundleFamily`: chooses the earlier bundle
  * @throws DroverError `staging_failed`, `no_space`, `no_permission`, `transport_failed`
@@ -162,6 +163,7 @@ async function ask(
   failed: Failed,
 ): Promise<Delivery | undefined> {
   const script = (withText: boolean): string => `cd ${quoteShell(`${place.root}/bundles`)} 2>/dev/null || exit 0
+${noteUse([manifest.hash])}
 [ -d ${manifest.hash} ] && { echo there; exit 0; }
 read -r base 2>/dev/null < .latest/${family} || exit 0
 case $base in *[!0-9a-f]*|'') exit 0 ;; esac

@@ -1,6 +1,7 @@
 import { quoteShell } from '../driver/quote.ts'
 import { DroverError } from '../errors.ts'
 import type { Transport } from '../transports/transport.ts'
+import { bundlesNamedIn, noteUse } from './collect-bundles.ts'
 
 /** What `stageCode` puts where; all paths are on the target. */
 export interface CodeToStage {
@@ -22,8 +23,12 @@ export interface CodeToStage {
 export async function stageCode(code: CodeToStage): Promise<void> {
   const lines = [PRELUDE]
   const workDirs = [...new Set(code.workDirs)]
+  const used = bundlesUsed(code)
+  if (used.length > 0) lines.push(`(cd ${quoteShell(`${code.root}/bundles`)} 2>/dev/null && ${noteUse(used)}) || :`)
   if (code.bundle !== undefined) {
     const bundle = quoteShell(`${code.root}/bundles/${code.bundle}`)
+    // One that was taken away to be collected is put back at once, when its use was noted in time.
+    lines.push(`[ -d ${bundle} ] || { set -- ${quoteShell(`${code.root}/bundles/.away-${code.bundle}-`)}*; [ ! -e "$1" ] || sleep 1; }`)
     lines.push(`[ -d ${bundle} ] || { echo "the bundle is gone:" ${bundle} >&2; exit 1; }`)
     for (const directory of workDirs) lines.push(`tree ${bundle} ${quoteShell(directory)}`)
   }
@@ -59,6 +64,13 @@ mount() {
     copy "$1" "$2"
   fi
 }`
+
+/** Hashes of all bundles that something is taken from. */
+function bundlesUsed({ root, bundle, mounts }: CodeToStage): readonly string[] {
+  const prefix = `${root}/bundles/`
+  const mounted = mounts.flatMap(({ source }) => (source.startsWith(prefix) ? bundlesNamedIn(source.slice(prefix.length)).slice(0, 1) : []))
+  return [...new Set([...(bundle === undefined ? [] : [bundle]), ...mounted])]
+}
 
 function placesOf(destination: string, workDirs: readonly string[]): readonly string[] {
   if (destination === '~' || destination.startsWith('~/')) return [`"$HOME"${quoteShell(destination.slice(1))}`]

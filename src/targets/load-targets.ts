@@ -1,3 +1,4 @@
+import { formatDuration } from '../task/durations.ts'
 import { type ConfigOverlay, projectConfigPath, readConfigFile, siteConfigPath, userConfigPath } from './config-files.ts'
 import { type ConfigFile, type Limits, parseConfig, type TargetKinds } from './parse-config.ts'
 import { checkSiteRules } from './site-rules.ts'
@@ -72,6 +73,10 @@ export function loadTargets(options: LoadTargetsOptions): LoadedTargets {
   return { targets, sources, limits, warnings: [...warnings, ...foreign], files: found.map((file) => file.path) }
 }
 
+function limitText(key: keyof Limits, value: number): string {
+  return key === 'unused_bundles' ? formatDuration(value) : String(value)
+}
+
 function applyLimits(
   site: ConfigFile | undefined,
   others: readonly (ConfigFile | undefined)[],
@@ -83,7 +88,9 @@ function applyLimits(
       const most = site?.limits[key]
       limits[key] = most === undefined ? value : Math.min(value, most)
       if (most !== undefined && value > most)
-        warnings.push(`${file?.path}: limits.${key} ${value} is above the site's ${most} (${site?.path}); ${most} holds`)
+        warnings.push(
+          `${file?.path}: limits.${key} ${limitText(key, value)} is above the site's ${limitText(key, most)} (${site?.path}); ${limitText(key, most)} holds`,
+        )
     }
   }
   return { limits, warnings }

@@ -1,3 +1,4 @@
+import { DURATION_FORMS, parseDuration } from '../task/durations.ts'
 import { parseSize, SIZE_FORMS } from '../task/sizes.ts'
 import { type ConfigPlace, type ConfigReader, readConfigText } from './config-reader.ts'
 import { type DatabaseEntry, readDatabase } from './parse-database.ts'
@@ -30,8 +31,12 @@ export interface Limits {
   /** Bytes. */
   readonly memory?: number
   readonly gpus?: number
+  /** ms that a bundle no job refers to is kept after its last use. */
+  readonly unused_bundles?: number
 }
-const LIMIT_KEYS = ['queries_per_minute', 'query_burst', 'cpus', 'memory', 'gpus'] as const
+const LIMIT_KEYS = ['queries_per_minute', 'query_burst', 'cpus', 'memory', 'gpus', 'unused_bundles'] as const
+/** The shortest `unused_bundles`, ms: 1 hour. What is being packaged or staged was used a moment ago. */
+export const LEAST_UNUSED_BUNDLES_MS = 3_600_000
 
 /** What only the site's file may say: what targets of users and projects may be. */
 export interface SiteRules {
@@ -167,9 +172,11 @@ function readLimit(reader: ConfigReader, limits: Partial<Record<keyof Limits, nu
   const known = LIMIT_KEYS.find((name) => name === key)
   if (known === undefined) throw reader.unknown(at, 'limits: key', key, [...LIMIT_KEYS, 'roots', 'options'])
   const value = reader.plain(node)
-  const number = known === 'memory' && (typeof value === 'string' || typeof value === 'number') ? parseSize(value) : value
-  if (typeof number !== 'number' || !(number >= 0)) {
-    const must = known === 'memory' ? SIZE_FORMS : 'a number of 0 or more'
+  const scalar = typeof value === 'string' || typeof value === 'number'
+  const isTime = known === 'unused_bundles'
+  const number = scalar && known === 'memory' ? parseSize(value) : scalar && isTime ? parseDuration(value) : value
+  if (typeof number !== 'number' || !(number >= (isTime ? LEAST_UNUSED_BUNDLES_MS : 0))) {
+    const must = known === 'memory' ? SIZE_FORMS : isTime ? `1h or more: ${DURATION_FORMS}` : 'a number of 0 or more'
     throw reader.refuse(reader.placeOf(node) || at, `limits.${key} must be ${must}`)
   }
   limits[known] = number

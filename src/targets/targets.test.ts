@@ -44,7 +44,10 @@ describe('loadTargets', () => {
   })
 
   test('site, user and project add up; the site limits', () => {
-    put('site.yaml', 'limits: {queries_per_minute: 4, memory: 8GB}\ntargets: {lab: {kind: ssh, root: /scratch, prologue: module load x}}')
+    put(
+      'site.yaml',
+      'limits: {queries_per_minute: 4, memory: 8GB, unused_bundles: 2d}\ntargets: {lab: {kind: ssh, root: /scratch, prologue: module load x}}',
+    )
     put('xdg/drover/config.yaml', 'version: 1\nlimits: {queries_per_minute: 99, cpus: 2}\ntargets: {lab: {kind: ssh, hosts: [a]}}')
     put('project/drover.yaml', 'targets:\n  local: {cpus: 3}\n')
     const { targets, limits, warnings, files } = load()
@@ -57,7 +60,7 @@ describe('loadTargets', () => {
       limits,
     })
     expect(targets.local).toMatchObject({ root: '/h', options: { cpus: 3 } })
-    expect(limits).toEqual({ queries_per_minute: 4, memory: 8 * 1024 ** 3, cpus: 2 })
+    expect(limits).toEqual({ queries_per_minute: 4, memory: 8 * 1024 ** 3, cpus: 2, unused_bundles: 2 * 86_400_000 })
     expect(warnings).toHaveLength(1)
     expect(files).toHaveLength(3)
   })
@@ -105,6 +108,7 @@ describe('loadTargets', () => {
     ['bad name', 'targets: {"a/b": {kind: ssh}}', 1, 11, /letters/],
     ['prototype name as kind', 'targets: {x: {kind: constructor}}', 1, 21, /Known/],
     ['bad limit', 'limits: {cpus: many}', 1, 16, /number/],
+    ['bundles kept for no time', 'limits: {unused_bundles: 10m}', 1, 26, /1h or more/],
     ['future version', 'version: 2', 1, 10, /newer/],
     ['not YAML', 'targets: {', 1, 11, /YAML/],
     ['a list', '- x', 1, 1, /mapping/],

@@ -117,7 +117,7 @@ test('changed files are sent alone; the earlier bundle stays as it was', async (
     readdirSync(join(root, 'bundles'))
       .filter((name) => name.startsWith('.'))
       .sort(),
-  ).toEqual(['.families', '.latest', '.manifests'])
+  ).toEqual(['.families', '.latest', '.manifests', '.used'])
 })
 
 test('a file becomes a directory and the other way round; what is only removed is not sent', async () => {
@@ -227,7 +227,7 @@ test.each([
     readdirSync(join(root, 'bundles'))
       .filter((entry) => entry.startsWith('.'))
       .sort(),
-  ).toEqual(['.families', '.latest', '.manifests'])
+  ).toEqual(['.families', '.latest', '.manifests', '.used'])
   // Whatever stands under a name is what the name says.
   for (const hash of readdirSync(join(root, 'bundles')).filter((entry) => !entry.startsWith('.')))
     expect(await contentOf(join(root, 'bundles', hash))).toBe(hash)
