@@ -42,6 +42,7 @@ export interface TaskFlags {
   readonly image?: string
   readonly launcher?: string
   readonly launcherOption?: readonly string[]
+  readonly option?: readonly string[]
   readonly notifyOnStart?: string
   readonly notifyOnEnd?: string
 }
@@ -79,6 +80,7 @@ export function addTaskFlags(command: Command): Command {
     .option('--image <image>', 'container image to run in, such as python:3.12')
     .option('--launcher <name>', 'how processes start: single, mpirun, torchrun, distributed, optuna')
     .option('--launcher-option <name=value>', 'an option of the launcher, such as max_restarts=2 (repeatable)', repeated)
+    .option('--option <name=value>', "an option of the target's kind: partition=gpu, native.comment=x (repeatable)", repeated)
     .option('--notify-on-start <command>', 'command to run here when the job starts')
     .option('--notify-on-end <command>', 'command to run here when the job ends')
 }
@@ -108,7 +110,7 @@ export function overridesOf(flags: TaskFlags): TaskOverrides {
     maxParallel,
     retries,
   } = same
-  const { image, launcher, launcherOption: launcherOptions } = same
+  const { image, launcher, launcherOption: launcherOptions, option: options } = same
   const { retryWhen, backoff, timeout, grace, after, collect, priority, processesPerNode, cpusPerProcess, notifyOnStart, notifyOnEnd } =
     same
   const all = {
@@ -142,6 +144,7 @@ export function overridesOf(flags: TaskFlags): TaskOverrides {
     image,
     launcher,
     launcherOptions,
+    options,
     notifyOnStart,
     notifyOnEnd,
   }

@@ -24,6 +24,29 @@ export interface DriverLease {
   readonly limits: { readonly cpus: number; readonly memoryBytes: number }
 }
 
+/** The attempt runs inside a scheduler's allocation; which nodes it has is known only there. */
+export interface DriverAllocation {
+  /** Ranks are 0 to nodes - 1. */
+  readonly nodes: number
+  /** Absolute; entered before setup and run, the same path on every node. */
+  readonly workDir: string
+  /** POSIX sh, run once when the driver begins: prints a line `<name> <address>` per node in order of rank. */
+  readonly nodeList: string
+  /** Words before a command that start it once on every node: `srun --nodes=4 …`. Used for several nodes, and for one with `always`. */
+  readonly launch: readonly string[]
+  readonly always?: boolean
+  /** Variable in which a launched process finds its index: `SLURM_PROCID`. */
+  readonly rankVariable: string
+  /** Variable with the scheduler's restart count, which names the claim. Absent: 0. */
+  readonly restartVariable?: string
+  /** Signal by which the scheduler announces its time limit to the driver: the job is ended as timed out. Default none. */
+  readonly limitSignal?: 'USR1' | 'USR2'
+  /** Signal that the user's script wants before the limit; passed on to the scripts of all ranks, which go on. */
+  readonly warning?: { readonly received: 'USR1' | 'USR2'; readonly sent: string }
+  /** A native array: this instance is task t, the value of `variable` minus `offset`; it runs `chunk` elements from t * chunk on. */
+  readonly task?: { readonly variable: string; readonly offset: number; readonly count: number; readonly chunk: number }
+}
+
 /** All that driver and node runner are made of. Plain data. */
 export interface DriverOptions {
   /** Letters, digits, `.`, `_`, `-`. */
@@ -53,6 +76,8 @@ export interface DriverOptions {
   readonly gate?: boolean
   /** What the job takes of a machine that it shares with other clients, see `compileLease`. Default: nothing is noted. */
   readonly lease?: DriverLease
+  /** Inside a scheduler's allocation. Default: this machine starts the ranks. */
+  readonly allocation?: DriverAllocation
   /** Runs node.sh. Default `['sh']`. */
   readonly interpreter?: readonly string[]
   /**

@@ -94,16 +94,19 @@ export interface BellLine {
   readonly jobId: string
   readonly attempt: number
   readonly word: string
+  /** Of a native array: the task that rings. */
+  readonly task?: number
 }
 
-/** Reads lines `<job-id> <attempt> <word>` of the bell. */
+/** Reads lines `<job-id> <attempt> <word> [<task>]` of the bell. */
 export function parseBell(input: string | Uint8Array): LinesRead<BellLine> {
   return parseLines(input, (line) => {
-    const [jobId, attemptText, word, ...more] = line.split(' ')
+    const [jobId, attemptText, word, taskText, ...more] = line.split(' ')
     const attempt = parseCount(attemptText)
-    return jobId === undefined || jobId === '' || attempt === undefined || word === undefined || more.length > 0
-      ? undefined
-      : { jobId, attempt, word }
+    const task = parseCount(taskText)
+    if (jobId === undefined || jobId === '' || attempt === undefined || word === undefined || more.length > 0) return undefined
+    if (taskText !== undefined && task === undefined) return undefined
+    return { jobId, attempt, word, ...(task === undefined ? {} : { task }) }
   })
 }
 

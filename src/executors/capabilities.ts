@@ -15,6 +15,10 @@ export interface Capabilities {
   readonly capacity: 'scheduler' | 'slots'
   /** True where a written file is seen by a reader at once; false behind a network file system's caches. */
   readonly strongFiles: boolean
+  /** Who puts an attempt's files there: Drover before the submit (`before`), or the submit itself, in the same round trip. */
+  readonly staging: 'before' | 'submit'
+  /** How often the target may be asked for its jobs; absent: as often as Drover likes. Configuration can change it. */
+  readonly queries?: { readonly perMinute: number; readonly burst: number }
   readonly containers: boolean
   readonly gpus: boolean
   /** Task keys this executor cannot honour → the reason, for the refusal at plan time. Dotted: `resources.use_spot`. */

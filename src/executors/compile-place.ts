@@ -1,5 +1,5 @@
 import { compileElements } from '../driver/array-elements.ts'
-import type { DriverLease, DriverOptions, DriverRank } from '../driver/driver-options.ts'
+import type { DriverAllocation, DriverLease, DriverOptions, DriverRank } from '../driver/driver-options.ts'
 import { compileDriver, compileNodeRunner } from '../driver/driver-script.ts'
 import { jobEnvironment } from '../driver/job-environment.ts'
 import { attemptPaths, BELL } from '../driver/protocol.ts'
@@ -33,6 +33,8 @@ export interface PlaceOptions {
   readonly gate: boolean
   /** What this place takes of a machine that other clients use as well. Default: nothing is noted there. */
   readonly lease?: DriverLease
+  /** Inside a scheduler's allocation. */
+  readonly allocation?: DriverAllocation
   /** Further variables, below the task's own. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -45,7 +47,9 @@ export function dealDevices(assigned: readonly number[], per: number, count: num
 }
 
 /** What is awaited exists from the start: opened by its known name, appended to in place. */
-function awaitedFiles(task: ResolvedTask, ranks: readonly number[], width: number, gate: boolean): readonly string[] {
+function awaitedFiles(task: ResolvedTask, ranks: readonly number[], width: number, { gate, allocation }: PlaceOptions): readonly string[] {
+  // Tasks of a native array make their own, which are looked for when there is reason to.
+  if (allocation?.task !== undefined) return [attemptPaths.cancelElements]
   return [
     attemptPaths.nativeId,
     ...(gate ? [attemptPaths.gate] : []),
@@ -92,6 +96,7 @@ export function compilePlace(options: PlaceOptions): PlanPlace {
     gpusPerNode: task.perNode.gpus,
     ...(gate ? { gate } : {}),
     ...(options.lease ? { lease: options.lease } : {}),
+    ...(options.allocation ? { allocation: options.allocation } : {}),
     ...(elements
       ? {
           slots: {
@@ -110,6 +115,7 @@ export function compilePlace(options: PlaceOptions): PlanPlace {
     attemptDir,
     ranks: ranks.map(({ rank }) => rank),
     slots: task.array ? width : 0,
+    ...(options.allocation?.task ? { tasks: { count: options.allocation.task.count, chunk: options.allocation.task.chunk } } : {}),
     workDirs,
     directories: ['claim/0', 'events', 'exit', 'logs', ...(task.array ? ['slots'] : []), ...(task.code?.kind === 'link' ? [] : workDirs)],
     files: [
@@ -122,7 +128,7 @@ export function compilePlace(options: PlaceOptions): PlanPlace {
         task,
         ranks.map(({ rank }) => rank),
         width,
-        gate,
+        options,
       ).map((path) => ({ path, mode: 0o600, content: '' })),
     ],
     env: {

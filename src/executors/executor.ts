@@ -73,8 +73,10 @@ export interface AttemptPlace {
   /** Absolute, on that node: `<root>/jobs/<job-id>/<attempt>`, with `-<first rank>` where there are several places. */
   readonly attemptDir: string
   readonly ranks: readonly number[]
-  /** Slots of a packed array here; 0 for a job that is no array. */
+  /** Slots of a packed array here, or of each task of a native one; 0 for a job that is no array. */
   readonly slots: number
+  /** A native array: task t runs `chunk` elements, the last maybe fewer, and writes below `tasks/<t>/`. Absent: none. */
+  readonly tasks?: { readonly count: number; readonly chunk: number }
 }
 
 /** One place of a plan, with all that is put there. */
@@ -133,11 +135,17 @@ export type NativeObservation =
       readonly state: State
       readonly cause?: string
       readonly exitCode?: number
+      /** Why it waits, or how it ended, in the target's words. */
       readonly reason?: string
+      /** A native array: what was said of each of its tasks, by their 0-based number. */
+      readonly tasks?: ReadonlyMap<number, TaskObservation>
     }
   /** All that exists was asked and answered, and does not know the job. */
   | { readonly kind: 'missing' }
   | { readonly kind: 'could_not_ask'; readonly reason: string }
+
+/** What the target said of one task of a native array; `could_not_ask` is said of the whole array only. */
+export type TaskObservation = Exclude<NativeObservation, { kind: 'could_not_ask' }>
 
 /** Keyed by `jobId/attempt`. */
 export type PollResult = ReadonlyMap<string, NativeObservation>
@@ -154,6 +162,8 @@ export interface Io {
   /** Epoch milliseconds. */
   now(): number
   readonly log: Logger
+  /** Told of each question to a scheduler: they are counted. */
+  readonly onQuery?: () => void
 }
 
 /** What a job was given on one node of a target of several. */
@@ -173,6 +183,8 @@ export interface PlanFor {
   readonly assignedGpus?: readonly number[]
   /** On a target of several machines, in order of rank; absent: an example, for `drover plan`. */
   readonly shares?: readonly NodeShare[]
+  /** Jobs of the scheduler that it waits for natively. */
+  readonly after?: readonly { readonly id: string; readonly condition: 'ok' | 'any' | 'failed' }[]
 }
 
 /** The contract of a back-end. One folder each; registered by one line in `registry.ts`. */
@@ -181,18 +193,40 @@ export interface Executor<Refs = unknown> {
   readonly capabilities: Capabilities
   /** Pure. Throws InputError `unsupported` when the task cannot run there, naming key and reason. */
   plan(task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<Refs>
-  /** Idempotent: however often it is called for one attempt, one instance runs. Resolves to the native id. */
-  submit(plan: Plan<Refs>, io: Io): Promise<string>
+  /**
+   * Idempotent: however often it is called for one attempt, one instance runs. Resolves to the native id. `secrets`: for
+   * executors that stage with the submit (`staging`), values by name.
+   */
+  submit(plan: Plan<Refs>, io: Io, secrets: Readonly<Record<string, string>>): Promise<string>
   /** One round trip for all. */
   poll(jobs: readonly NativeRef[], io: Io): Promise<PollResult>
   /** What is mine there, for adoption after an unknown submit. */
   list(io: Io, root: string): Promise<readonly NativeRef[]>
-  /** Asks the attempt to end (TERM, grace, KILL by its runner). Idempotent; does not wait. */
-  cancel(jobs: readonly NativeRef[], io: Io): Promise<void>
+  /**
+   * Asks the attempt to end (TERM, grace, KILL by its runner). Idempotent; does not wait. `insist`: it was asked before, and
+   * its grace is over.
+   */
+  cancel(jobs: readonly NativeRef[], io: Io, insist?: boolean): Promise<void>
   /**
    * What Drover does between the nodes of an attempt where nobody else can (`gate: 'supervisor'`): called after its files
    * were read. Idempotent.
    */
   coordinate?(job: NativeRef, files: AttemptFiles, io: Io): Promise<void>
-  cancelElements?(job: NativeRef, elements: readonly number[], io: Io): Promise<void>
+  /** `tasks`: of a native array, those that run nothing but these elements. */
+  cancelElements?(job: NativeRef, elements: readonly number[], io: Io, tasks: readonly number[]): Promise<void>
+  /** Why a job waits, and when it may start, in the scheduler's own terms; asks the scheduler. */
+  explain?(job: NativeRef, io: Io): Promise<QueueNotes | undefined>
+}
+
+/** What a scheduler tells of a waiting job. */
+export interface QueueNotes {
+  /** In plain words. */
+  readonly reason: string
+  readonly nativeReason: string
+  /** What would help; absent: only waiting does. */
+  readonly advice?: string
+  /** Jobs before it in the queue, where that can be told. */
+  readonly before?: number
+  /** Epoch ms. */
+  readonly expectedStart?: number
 }

@@ -44,7 +44,7 @@ export interface ExecutorKind {
   /** What a person runs at the terminal so that later connections ask nothing; absent: there is nothing to log in to. */
   loginSteps?(target: Target, environment: ConnectWorld['environment']): readonly LoginStep[]
   /** Arguments of ssh up to the host, for a person's own session on a node; absent: the target is this machine. */
-  sessionArguments?(target: Target, node: string, environment: ConnectWorld['environment']): readonly string[]
+  sessionArguments?(target: Target, node: string, environment: ConnectWorld['environment']): readonly string[] | undefined
 }
 
 const kinds: readonly ExecutorKind[] = [localKind, sshKind]

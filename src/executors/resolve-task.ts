@@ -9,6 +9,7 @@ import type { Capabilities } from './capabilities.ts'
 import type { ResolvedTask, SiteFacts } from './executor.ts'
 import { containerOf, prepareContainer } from './prepare-container.ts'
 import { prepareRun } from './prepare-run.ts'
+import { isKindOption } from './task-options.ts'
 
 /** What resolving a task needs to know beside the task. */
 export interface ResolveContext {
@@ -36,7 +37,11 @@ function usedKeys(spec: TaskSpec, candidate: ResourceCandidate, { containers }: 
     (key === 'use_spot' && value === false) ||
     (key === 'image_id' && containers && containerImageOf(value) !== undefined)
   const resources = Object.entries(candidate.raw).flatMap(([key, value]) => (inactive(key, value) ? [] : [`resources.${key}`]))
-  return [...Object.keys(spec.foreign), ...resources, ...mounts]
+  const own = [
+    ...(spec.remoteScript === undefined ? [] : ['remote_script']),
+    ...(Object.keys(spec.options ?? {}).some((name) => !isKindOption(name, spec.options)) ? ['options'] : []),
+  ]
+  return [...Object.keys(spec.foreign), ...own, ...resources, ...mounts]
 }
 
 function refuse(spec: TaskSpec, context: ResolveContext, key: string, reason: string, own?: string): InputError {

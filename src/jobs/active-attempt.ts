@@ -4,6 +4,7 @@ import type { ElementRow, JobChange, JobRow, NewEvent } from '../store/store.ts'
 import type { State } from '../task/states.ts'
 import type { AttemptPlan } from './attempt-plan.ts'
 import { type Evidence, reduceSlots } from './evidence.ts'
+import { arrayObservation, endedTasks, type NativeTasks, withNativeWords } from './native-array.ts'
 import { type Reconciled, reconcile } from './reconcile.ts'
 
 /** One attempt at work: what is known of it, and what of that is on disk already. */
@@ -23,6 +24,7 @@ export interface ActiveAttempt {
   cancelledElements: ReadonlySet<number>
   finishingSince: number | undefined
   polledAt: number
+  lookedAt: number
   /** Examined right now; `again`: something came meanwhile. */
   busy: boolean
   again: boolean
@@ -61,6 +63,7 @@ export function createActiveAttempt(of: {
     cancelledElements: of.cancelledElements ?? new Set(),
     finishingSince: undefined,
     polledAt: 0,
+    lookedAt: 0,
     busy: false,
     again: false,
     lookAgain: false,
@@ -78,17 +81,35 @@ export function refOf(active: ActiveAttempt): NativeRef {
   }
 }
 
+/** Tasks of a native array; undefined for any other job. */
+function nativeTasks({ files, plan, observation }: ActiveAttempt): NativeTasks | undefined {
+  const { tasks } = files
+  const chunk = plan.places[0]?.tasks?.chunk
+  if (tasks === undefined || chunk === undefined) return undefined
+  return { chunk, observation, setupRecord: (task) => tasks.setupRecord(task) }
+}
+
+/** Of a native array: the files of tasks that the scheduler says are over are to be read. */
+export function wantEnded(active: ActiveAttempt): void {
+  const native = nativeTasks(active)
+  if (native === undefined) return
+  const { elements } = reduceSlots(active.plan.elements, active.files.slotLines())
+  for (const task of endedTasks(elements, native)) active.files.tasks?.want(task)
+}
+
 function evidenceOf(active: ActiveAttempt, job: JobRow, uptimeZeroMs: number | undefined): Evidence {
   const { files, plan } = active
   const reduced = plan.elements.length > 0 ? reduceSlots(plan.elements, files.slotLines(), uptimeZeroMs) : undefined
+  const native = nativeTasks(active)
+  const elements = reduced && native ? withNativeWords(reduced.elements, native) : reduced?.elements
   return {
     attempt: active.number,
-    driver: 'ours',
+    driver: active.task.spec.remoteScript === undefined ? 'ours' : 'foreign',
     hasSetup: plan.hasSetup,
     ranks: plan.ranks.map(({ rank, node }) => ({ rank, node, record: files.record(rank), events: files.events(rank) })),
     job: files.record('job'),
     driverEvents: files.events('job'),
-    ...(reduced === undefined ? {} : { elements: reduced.elements }),
+    ...(elements === undefined ? {} : { elements }),
     ...(reduced?.conflict === undefined ? {} : { slotsUnreadable: reduced.conflict }),
     ...(job.cancelRequestedAt === undefined ? {} : { cancelRequestedAt: job.cancelRequestedAt }),
     ...(job.cancelBy === undefined ? {} : { cancelBy: job.cancelBy }),
@@ -110,6 +131,8 @@ export function takeVerdict(
   readonly commit: () => void
   readonly wakeInMs: number | undefined
 } {
+  const evidence = evidenceOf(active, job, uptimeZeroMs)
+  const native = nativeTasks(active)
   const verdict = reconcile(
     {
       state: job.state,
@@ -118,8 +141,8 @@ export function takeVerdict(
       ...(job.startedAt === undefined ? {} : { startedAt: job.startedAt }),
       ...(active.otherElements.length === 0 ? {} : { otherElements: active.otherElements }),
     },
-    evidenceOf(active, job, uptimeZeroMs),
-    active.observation,
+    evidence,
+    native && evidence.elements ? arrayObservation(evidence.elements, native) : active.observation,
     now,
   )
   active.finishingSince = verdict.finishingSince

@@ -25,7 +25,14 @@ export interface AttemptPlan {
 export function attemptPlan(plan: Plan, task: ResolvedTask, gpus: readonly number[], shares?: readonly NodeShare[]): AttemptPlan {
   return {
     version: 2,
-    places: plan.places.map(({ node, attemptDir, ranks, slots, workDirs }) => ({ node, attemptDir, ranks, slots, workDirs })),
+    places: plan.places.map(({ node, attemptDir, ranks, slots, workDirs, tasks }) => ({
+      node,
+      attemptDir,
+      ranks,
+      slots,
+      workDirs,
+      ...(tasks === undefined ? {} : { tasks }),
+    })),
     ranks: plan.ranks,
     elements: plan.elements,
     width: plan.width,

@@ -6,14 +6,14 @@ import type { OwnedWork } from './owned-work.ts'
 export class BellListener {
   readonly #path: string
   readonly #transport: Transport
-  readonly #heard: (jobId: string) => void
+  readonly #heard: (jobId: string, tasks: readonly number[]) => void
   #offset = 0
   /** An incomplete line at the end of what was read. */
   #rest = ''
   #busy = false
   #again = false
 
-  constructor(path: string, transport: Transport, heard: (jobId: string) => void) {
+  constructor(path: string, transport: Transport, heard: (jobId: string, tasks: readonly number[]) => void) {
     this.#path = path
     this.#transport = transport
     this.#heard = heard
@@ -54,7 +54,12 @@ export class BellListener {
         const text = this.#rest + Buffer.from(piece.bytes).toString('latin1')
         const end = text.lastIndexOf('\n') + 1
         this.#rest = text.slice(end)
-        for (const jobId of new Set(parseBell(text.slice(0, end)).lines.map((line) => line.jobId))) this.#heard(jobId)
+        const rung = Map.groupBy(parseBell(text.slice(0, end)).lines, (line) => line.jobId)
+        for (const [jobId, lines] of rung)
+          this.#heard(
+            jobId,
+            lines.flatMap(({ task }) => (task === undefined ? [] : [task])),
+          )
         this.#again ||= piece.size > this.#offset
       } while (this.#again)
     } finally {

@@ -7,7 +7,8 @@ import { signalOfCode } from './exit-code.ts'
 /** State of one element by its journal alone: claimed is `running`, unclaimed `queued`. */
 export function elementState(element: ElementEvidence, evidence: Evidence): State {
   if (!element.result) return element.claimed ? 'running' : 'queued'
-  const { told, code } = element.result
+  const { told, code, word } = element.result
+  if (word?.cause === 'cancelled') return 'cancelled'
   if (told === '0') return code === 0 ? 'succeeded' : 'failed'
   if (told === 'peer') return 'cancelled'
   const ours = evidence.cancelRequestedAt !== undefined || evidence.cancelledElements?.has(element.position) === true
@@ -16,6 +17,8 @@ export function elementState(element: ElementEvidence, evidence: Evidence): Stat
 
 function causeKind(element: ElementEvidence, trouble?: ContainerTrouble): FailureKind {
   if (trouble) return trouble.kind
+  const word = element.result?.word?.cause
+  if (word !== undefined && word !== 'cancelled' && word !== 'exit' && word !== 'signal') return word
   if (element.result?.told === 'timeout') return 'timeout'
   if (element.result?.told === 'term') return 'signal'
   return signalOfCode(element.result?.code ?? 0) === undefined ? 'exit' : 'signal'
@@ -37,13 +40,16 @@ export function elementCause(element: ElementEvidence, total: number, failed: nu
   const kind = causeKind(element, trouble)
   const code = element.result?.code ?? 0
   const signal = kind === 'signal' ? signalOf(element) : undefined
+  const { word } = element.result ?? {}
   const how = trouble
     ? `failed: ${trouble.message}`
-    : kind === 'timeout'
-      ? 'reached the time limit'
-      : kind === 'signal'
-        ? `ended by signal ${signal}`
-        : `ended with ${code}`
+    : word !== undefined
+      ? `failed: the scheduler reports ${word.word}${word.reason === undefined ? '' : ` (${word.reason})`}`
+      : kind === 'timeout'
+        ? 'reached the time limit'
+        : kind === 'signal'
+          ? `ended by signal ${signal}`
+          : `ended with ${code}`
   return {
     kind,
     element: element.position,

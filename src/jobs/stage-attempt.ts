@@ -1,7 +1,8 @@
 import { attemptPaths } from '../driver/protocol.ts'
-import { shellAssignments } from '../driver/quote.ts'
 import { DroverError } from '../errors.ts'
+import type { Capabilities } from '../executors/capabilities.ts'
 import type { Plan, PlanPlace, SiteFacts } from '../executors/executor.ts'
+import { placeFiles } from '../executors/place-files.ts'
 import { shipBundle } from '../packaging/ship-bundle.ts'
 import { stageCode } from '../packaging/stage-code.ts'
 import { factsOf } from '../targets/site-facts.ts'
@@ -18,6 +19,7 @@ export async function stageAttempt(
   transport: Transport,
   site: SiteFacts,
   onFailure: (node: string, error: unknown) => void,
+  staging: Capabilities['staging'] = 'before',
 ): Promise<void> {
   const shipping = new Map<string, Promise<void>>()
   const outcomes = await Promise.allSettled(
@@ -32,7 +34,8 @@ export async function stageAttempt(
         return under
       }
       // The two know nothing of each other: one round trip for both.
-      await settleAll([writePlace(plan, place, secrets, at), stagePlaceCode(plan, place, at, root, ship)])
+      const files = staging === 'before' ? [writePlace(plan, place, secrets, at)] : []
+      await settleAll([...files, stagePlaceCode(plan, place, at, root, ship)])
     }),
   )
   const failures = outcomes.flatMap((outcome, at) =>
@@ -55,15 +58,8 @@ async function settleAll(promises: readonly Promise<void>[]): Promise<void> {
 }
 
 async function writePlace(plan: Plan, place: PlanPlace, secrets: Readonly<Record<string, string>>, transport: Transport): Promise<void> {
-  const at = (path: string): string => `${place.attemptDir}/${path}`
-  const env = { ...place.env, ...Object.fromEntries(plan.secretNames.map((name) => [name, secrets[name] ?? ''])) }
-  await transport.write(
-    place.directories.map((path) => (path.startsWith('/') ? path : at(path))),
-    [
-      ...place.files.map((file) => ({ path: at(file.path), mode: file.mode, content: file.content })),
-      { path: at(attemptPaths.env), mode: 0o600, content: shellAssignments(env) },
-    ],
-  )
+  const { directories, files } = placeFiles(plan, place, secrets)
+  await transport.write(directories, files)
 }
 
 async function stagePlaceCode(

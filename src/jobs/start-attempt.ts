@@ -48,14 +48,11 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
       from = 'staging'
     }
     staged = plan
-    await stageAttempt(plan, values, transport, site, (node, error) => silent.note(node, error))
+    await stageAttempt(plan, values, transport, site, (node, error) => silent.note(node, error), executor.capabilities.staging)
     staged = undefined
     const kept = attemptPlan(plan, task, gpus, shares)
     const change = { patch: { reason: null }, attemptPatch: { plan: JSON.stringify(kept), directory: plan.places[0]?.attemptDir ?? '' } }
     if (!(await moveJob(job, from, 'submitting', change, context))) return world.drop(jobId)
-    // From here on the attempt's own env file has them; only a further attempt would need them again.
-    // On nodes that others use too it may find no room and come back.
-    if (job.attempt > task.retries.max && site.nodes === undefined) secrets.remove(jobId)
     const active = createActiveAttempt({
       job,
       number: job.attempt,
@@ -66,8 +63,11 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
       otherElements: await otherElements(store, jobId, job.attempt, kept.elements),
     })
     world.watch(active)
-    const nativeId = await executor.submit(plan, world.io)
+    const nativeId = await executor.submit(plan, world.io, values)
     await noteNativeId(active, nativeId, world)
+    // From here on the attempt's own env file has them; only a further attempt would need them again.
+    // On nodes that others use too it may find no room and come back.
+    if (job.attempt > task.retries.max && site.nodes === undefined) secrets.remove(jobId)
     // A cancel that came before the native id was known has only left its mark.
     const current = await store.job(jobId)
     if (current?.cancelRequestedAt !== undefined) await executor.cancel([refOf(active)], world.io)
@@ -114,7 +114,7 @@ export async function resubmit(active: ActiveAttempt, world: AttemptWorld): Prom
   if (job === undefined || isSettled(job.state)) return
   try {
     const plan = executor.plan(active.task, site, { jobId: active.jobId, attempt: active.number, ...grantedTo(active.plan) })
-    await noteNativeId(active, await executor.submit(plan, world.io), world)
+    await noteNativeId(active, await executor.submit(plan, world.io, context.secrets.read(active.jobId) ?? {}), world)
   } catch (error) {
     if (context.signal.aborted) return
     context.log.warn(`job ${active.jobId}: submit still in doubt: ${toErrorJson(error).message}`)

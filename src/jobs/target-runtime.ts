@@ -9,7 +9,7 @@ import type { AttemptRow, JobRow, Store } from '../store/store.ts'
 import { factsOf } from '../targets/site-facts.ts'
 import { isSettled } from '../task/states.ts'
 import { type Transport, transportAt } from '../transports/transport.ts'
-import { type ActiveAttempt, createActiveAttempt, refOf, takeVerdict } from './active-attempt.ts'
+import { type ActiveAttempt, createActiveAttempt, refOf, takeVerdict, wantEnded } from './active-attempt.ts'
 import { readAttemptPlan } from './attempt-plan.ts'
 import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
 import { BellListener } from './bell-listener.ts'
@@ -22,6 +22,8 @@ import { LabCapacity } from './lab-capacity.ts'
 import { withLaunchReport } from './launch-report.ts'
 import { notifyOf } from './notify.ts'
 import { OwnedWork } from './owned-work.ts'
+import { QueryBudget, type QueryRate } from './query-budget.ts'
+import { SchedulerSlots } from './scheduler-slots.ts'
 import { resubmit, startAttempt } from './start-attempt.ts'
 
 /** Between two polls of a target while it has jobs; the bell is faster, this is what finds processes that died silently. */
@@ -31,6 +33,12 @@ const QUIET_POLL_MS = 5_000
 const QUIET_MS = 30_000
 /** Slots ring no more often than about every 0.2 s. */
 const SLOT_BELL_MS = 250
+/** How soon after a submit a scheduler is asked for the first time. */
+const FIRST_POLL_MS = 1_000
+/** Between two looks at the bell, and at some attempts' files, where a network file system tells nothing by itself. */
+const LOOK_MS = 500
+/** Attempts looked at each time, in turn. */
+const LOOKS_AT_ONCE = 25
 /** How often a `lost` job is asked for again. */
 const LOST_POLL_MS = 600_000
 
@@ -44,6 +52,8 @@ export interface TargetRuntimeOptions {
   readonly proofGraceMs: number
   /** How long a job waits in line for nodes that do not answer at its start, ms; absent: it fails at once. */
   readonly waitForNodesMs?: number
+  /** How often the target may be asked for its jobs; absent: as often as is of use. */
+  readonly queries?: QueryRate
 }
 
 export class TargetRuntime {
@@ -63,6 +73,9 @@ export class TargetRuntime {
   #pumpAgain = false
   #pollTimer: NodeJS.Timeout | undefined
   #wakeTimer: NodeJS.Timeout | undefined
+  #lookTimer: NodeJS.Timeout | undefined
+  #polledAt = 0
+  readonly #budget: QueryBudget | undefined
 
   constructor(options: TargetRuntimeOptions) {
     this.name = options.name
@@ -71,16 +84,25 @@ export class TargetRuntime {
     this.site = options.site
     this.#context = options.context
     const { executor, transport, site, context, proofGraceMs, waitForNodesMs } = options
-    this.capacity = slotsOf(site)
+    this.capacity = executor.capabilities.capacity === 'scheduler' ? new SchedulerSlots() : slotsOf(site)
+    const budget = options.queries === undefined ? undefined : new QueryBudget(options.queries, context.now())
+    this.#budget = budget
     this.#work = new OwnedWork({ signal: context.signal, log: context.log, label: `target ${options.name}: ` })
     this.#bells = (transport.nodes ?? ['']).map(
-      (node) => new BellListener(`${factsOf(site, node).root}/${BELL}`, transportAt(transport, node), (jobId) => this.#heard(jobId)),
+      (node) =>
+        new BellListener(`${factsOf(site, node).root}/${BELL}`, transportAt(transport, node), (jobId, tasks) => this.#heard(jobId, tasks)),
     )
     this.#world = {
       executor,
       transport,
       site,
-      io: { transport, signal: context.signal, now: () => context.now(), log: context.log },
+      io: {
+        transport,
+        signal: context.signal,
+        now: () => context.now(),
+        log: context.log,
+        onQuery: () => budget?.spend(context.now()),
+      },
       context,
       capacity: this.capacity,
       work: this.#work,
@@ -125,6 +147,7 @@ export class TargetRuntime {
   async stop(): Promise<void> {
     clearTimeout(this.#pollTimer)
     clearTimeout(this.#wakeTimer)
+    clearTimeout(this.#lookTimer)
     await this.#work.stop()
   }
 
@@ -181,6 +204,7 @@ export class TargetRuntime {
     this.#movedAt = this.#context.now()
     this.#active.set(active.jobId, active)
     this.#schedulePoll()
+    this.#scheduleLook()
   }
 
   // ── adoption at start-up ───────────────────────────────────────────────────────────────────────────────────────
@@ -210,10 +234,11 @@ export class TargetRuntime {
   // ── observing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Slots ring at most every 0.2 s, so what they wrote after the last ring is looked for once more. */
-  #heard(jobId: string): void {
+  #heard(jobId: string, tasks: readonly number[]): void {
     this.#movedAt = this.#context.now()
-    this.wake(jobId)
     const active = this.#active.get(jobId)
+    for (const task of tasks) active?.files.tasks?.want(task)
+    this.wake(jobId)
     if (active === undefined || active.files.slots === 0 || active.lookAgain) return
     active.lookAgain = true
     this.#work.after(SLOT_BELL_MS, async () => {
@@ -244,13 +269,42 @@ export class TargetRuntime {
 
   #schedulePoll(): void {
     if (this.#pollTimer !== undefined || this.#active.size === 0 || this.#context.signal.aborted) return
-    this.#pollTimer = setTimeout(
-      () => {
-        this.#pollTimer = undefined
-        this.#work.own(this.#poll().finally(() => this.#schedulePoll()))
-      },
-      this.#context.now() - this.#movedAt < QUIET_MS ? POLL_MS : QUIET_POLL_MS,
-    )
+    this.#pollTimer = setTimeout(() => {
+      this.#pollTimer = undefined
+      this.#work.own(this.#poll().finally(() => this.#schedulePoll()))
+    }, this.#nextPollMs())
+  }
+
+  #nextPollMs(): number {
+    const now = this.#context.now()
+    if (this.#budget === undefined) return now - this.#movedAt < QUIET_MS ? POLL_MS : QUIET_POLL_MS
+    // Steadily, as the budget refills; at once after a submit, from what it has saved.
+    const unknown = [...this.#active.values()].some((active) => active.observation === undefined && active.state !== 'lost')
+    const steadyMs = this.#polledAt + this.#budget.refillMs - now
+    return Math.max(this.#budget.waitMs(now), unknown ? FIRST_POLL_MS : steadyMs, 1)
+  }
+
+  /**
+   * Where a network file system lies between, no change is announced: the bell is read on by its name, which asks the file's
+   * server, and attempts whose ring was lost among those of others are looked at in turn.
+   */
+  #scheduleLook(): void {
+    const { strongFiles, capacity } = this.executor.capabilities
+    if (strongFiles || capacity !== 'scheduler' || this.#lookTimer !== undefined) return
+    if (this.#active.size === 0 || this.#context.signal.aborted) return
+    this.#lookTimer = setTimeout(() => {
+      this.#lookTimer = undefined
+      this.#work.own(this.#look().finally(() => this.#scheduleLook()))
+    }, LOOK_MS)
+  }
+
+  async #look(): Promise<void> {
+    for (const bell of this.#bells) await bell.listen()
+    const begun = [...this.#active.values()].filter(({ state }) => state === 'running' || state === 'starting' || state === 'finishing')
+    for (const active of begun.toSorted((a, b) => a.lookedAt - b.lookedAt).slice(0, LOOKS_AT_ONCE)) {
+      active.lookedAt = this.#context.now()
+      this.wake(active.jobId)
+    }
   }
 
   /** One round trip for all attempts at work here. */
@@ -258,6 +312,7 @@ export class TargetRuntime {
     const now = this.#context.now()
     const asked = [...this.#active.values()].filter((active) => active.state !== 'lost' || now - active.polledAt >= LOST_POLL_MS)
     if (asked.length === 0) return
+    this.#polledAt = now
     let answers: ReadonlyMap<string, NativeObservation>
     try {
       answers = await this.executor.poll(asked.map(refOf), this.#world.io)
@@ -268,8 +323,11 @@ export class TargetRuntime {
     for (const active of asked) {
       active.polledAt = now
       const observation = answers.get(`${active.jobId}/${active.number}`)
+      const news = observation !== undefined && !saysTheSame(observation, active.observation)
       if (observation !== undefined) active.observation = observation
-      this.wake(active.jobId)
+      wantEnded(active)
+      // Ten thousand jobs in a queue are not looked at one by one to learn nothing.
+      if (news || this.#budget === undefined || active.state !== 'queued') this.wake(active.jobId)
     }
   }
 
@@ -347,7 +405,7 @@ export class TargetRuntime {
     )
     await this.executor.cancel([refOf(active)], this.#world.io)
     this.#work.after(active.plan.graceMs + 2_000, async () => {
-      if (this.#active.get(jobId) === active) await this.executor.cancel([refOf(active)], this.#world.io)
+      if (this.#active.get(jobId) === active) await this.executor.cancel([refOf(active)], this.#world.io, true)
     })
   }
 
@@ -355,7 +413,14 @@ export class TargetRuntime {
     const active = this.#active.get(jobId)
     if (active === undefined || this.executor.cancelElements === undefined) return
     active.cancelledElements = new Set([...active.cancelledElements, ...positions])
-    await this.executor.cancelElements(refOf(active), positions, this.#world.io)
+    const cancelled = active.cancelledElements
+    const { elements, places } = active.plan
+    const chunk = places[0]?.tasks?.chunk ?? 1
+    const count = places[0]?.tasks?.count ?? 0
+    const whole = (task: number): boolean => elements.slice(task * chunk, (task + 1) * chunk).every((position) => cancelled.has(position))
+    const touched = new Set(positions.map((position) => Math.floor(elements.indexOf(position) / chunk)))
+    const tasks = [...touched].filter((task) => task >= 0 && task < count && whole(task))
+    await this.executor.cancelElements(refOf(active), positions, this.#world.io, tasks)
   }
 
   /** Stops looking at a job that a person has settled or removed. */
@@ -367,6 +432,14 @@ export class TargetRuntime {
   refs(): readonly NativeRef[] {
     return [...this.#active.values()].map(refOf)
   }
+}
+
+/** True where two answers say the same of a job; one about tasks of an array is always looked at. */
+function saysTheSame(a: NativeObservation, b: NativeObservation | undefined): boolean {
+  if (b === undefined || a.kind !== b.kind) return false
+  if (a.kind !== 'state' || b.kind !== 'state') return true
+  if (a.tasks !== undefined || b.tasks !== undefined) return false
+  return a.word === b.word && a.state === b.state && a.reason === b.reason && a.cause === b.cause && a.exitCode === b.exitCode
 }
 
 /** What a job asks of the slots: per element, or per node where there are several machines. */

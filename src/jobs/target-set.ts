@@ -11,6 +11,7 @@ import { type Target, targetKey } from '../targets/target.ts'
 import { nearestName } from '../task/nearest-name.ts'
 import type { CheckLine, ClientOptions, TargetView } from './drover.ts'
 import type { JobContext } from './job-context.ts'
+import type { QueryRate } from './query-budget.ts'
 import { TargetRuntime, type TargetRuntimeOptions } from './target-runtime.ts'
 
 /** A local file system shows a record at once; the margin is for a loaded machine. */
@@ -39,6 +40,12 @@ export class OpenTarget extends TargetRuntime {
     super(options)
     this.definition = definition
   }
+}
+
+/** How often a target may be asked: what its kind says, or its configuration; a site's file can only lower it. */
+function queryRate({ queries }: Capabilities, { limits }: Target): QueryRate | undefined {
+  if (queries === undefined) return undefined
+  return { perMinute: limits.queries_per_minute ?? queries.perMinute, burst: Math.max(1, limits.query_burst ?? queries.burst) }
 }
 
 /** The configured targets, opened when first used: one runtime per definition, not per name. */
@@ -114,7 +121,11 @@ export class TargetSet {
     try {
       const { capabilities } = connection.executor
       const proofGraceMs = capabilities.strongFiles ? LOCAL_PROOF_GRACE_MS : DEFAULT_PROOF_GRACE_MS
-      const runtime = new OpenTarget({ ...connection, name: definition.name, context, proofGraceMs }, definition)
+      const queries = queryRate(capabilities, definition)
+      const runtime = new OpenTarget(
+        { ...connection, name: definition.name, context, proofGraceMs, ...(queries === undefined ? {} : { queries }) },
+        definition,
+      )
       await makeRoot(runtime)
       cacheSite(this.#options.home, siteName(definition, key), runtime.site)
       return runtime

@@ -21,6 +21,36 @@ export interface SiteFacts {
   readonly nodes?: readonly NodeFacts[]
   /** True when all nodes see one file system below `root`. */
   readonly sharedHome?: boolean
+  /** Of a target with a scheduler. Those above are the login node's then. */
+  readonly scheduler?: SchedulerFacts
+}
+
+/** What a scheduler told of itself. Its executor reads it. */
+export interface SchedulerFacts {
+  readonly version: string
+  /** Its name for itself, where it has one: the cluster's. */
+  readonly cluster?: string
+  /** Whether what has ended is remembered and can be asked for. */
+  readonly accounting: boolean
+  /** Most elements of one native array. */
+  readonly maxArraySize: number
+  /** How long the queue remembers what has ended, ms; undefined: not known. */
+  readonly forgetsAfterMs?: number
+  /** From TERM to KILL when it ends a job itself, ms. */
+  readonly killWaitMs?: number
+  readonly partitions: readonly {
+    readonly name: string
+    readonly isDefault: boolean
+    readonly up: boolean
+    readonly nodes: number
+    /** Per node, the largest; undefined: not known. */
+    readonly cpus?: number
+    readonly memoryBytes?: number
+    /** Undefined: none, or not known. */
+    readonly maxTimeMs?: number
+    /** Generic resources as it writes them: `gpu:h100:4`. */
+    readonly gres?: string
+  }[]
 }
 
 /** Facts of one node of a target. */

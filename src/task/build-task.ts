@@ -106,6 +106,8 @@ function readTask(
     ...(cpusPerProcess === undefined ? {} : { cpusPerProcess }),
     ...(launcher === undefined ? {} : { launcher }),
     notify: readNotify(get(task, 'notify')),
+    ...readOptions(get(task, 'options')),
+    ...readRemoteScript(task),
     baseDirectory: context.baseDirectory,
     foreign: readForeign(task, environment),
     written: readWritten(shown, environment, command),
@@ -127,7 +129,7 @@ function readRun(task: LocatedMap): RunSpec {
   }
   const text = nodeText(node)
   // A SkyPilot pool or a set-up cluster has nothing to run; the job then ends after setup.
-  if (text === undefined && !get(task, 'setup') && !get(task, 'pool') && !get(task, 'service')) {
+  if (text === undefined && !get(task, 'remote_script') && !get(task, 'setup') && !get(task, 'pool') && !get(task, 'service')) {
     throw refusal('', task.origin, 'the task has nothing to run', 'Add the key run: a script, or a list of a command and its arguments.')
   }
   return { kind: 'script', text: text ?? '' }
@@ -150,6 +152,31 @@ function readNotify(node: Located | undefined): TaskSpec['notify'] {
   const onStart = node?.kind === 'map' ? nodeText(get(node, 'on_start')) : undefined
   const onEnd = node?.kind === 'map' ? nodeText(get(node, 'on_end')) : undefined
   return { ...(onStart === undefined ? {} : { onStart }), ...(onEnd === undefined ? {} : { onEnd }) }
+}
+
+function readOptions(node: Located | undefined): Pick<TaskSpec, 'options'> {
+  return node?.kind === 'map' ? { options: Object.fromEntries(node.entries.map(({ key, value }) => [key, toPlain(value)])) } : {}
+}
+
+function readRemoteScript(task: LocatedMap): Pick<TaskSpec, 'remoteScript'> {
+  const node = get(task, 'remote_script')
+  const args = get(task, 'args')
+  const path = nodeText(node)
+  if (node === undefined || path === undefined) {
+    if (args)
+      throw refusal('args', args.origin, 'args belong to remote_script', 'Write arguments into run: a list of a command and its arguments.')
+    return {}
+  }
+  const beside = ['run', 'setup', 'launcher', 'image', 'container'].find((key) => get(task, key))
+  if (beside !== undefined)
+    throw refusal(
+      'remote_script',
+      node.origin,
+      `remote_script and ${beside} exclude each other: the script on the target is submitted as it is`,
+    )
+  if (!/^(\/|~\/)/.test(path))
+    throw refusal('remote_script', node.origin, 'the script must be named by an absolute path, or one below the home there: ~/job.sh')
+  return { remoteScript: { path, args: readTexts(args) } }
 }
 
 function readForeign(task: LocatedMap, environment: TaskEnvironment): Readonly<Record<string, unknown>> {

@@ -58,6 +58,8 @@ export interface TaskOverrides {
   readonly launcher?: string
   /** `NAME=VALUE` each, of the launcher of the flag or the file. */
   readonly launcherOptions?: readonly string[]
+  /** `NAME=VALUE`, for the target's own kind; `native.NAME=VALUE` for one of its own options. */
+  readonly options?: readonly string[]
   readonly notifyOnStart?: string
   readonly notifyOnEnd?: string
 }
@@ -114,6 +116,8 @@ export function applyOverrides(task: LocatedMap, overrides: TaskOverrides): Loca
   put('array', arrayOverride(result, overrides))
   put('retries', retriesOverride(result, overrides))
 
+  for (const option of overrides.options ?? []) put('options', optionOverride(child(result, 'options'), option))
+
   const notify: [string, Located][] = []
   if (overrides.notifyOnStart !== undefined) notify.push(['on_start', textNode(overrides.notifyOnStart, { flag: '--notify-on-start' })])
   if (overrides.notifyOnEnd !== undefined) notify.push(['on_end', textNode(overrides.notifyOnEnd, { flag: '--notify-on-end' })])
@@ -131,6 +135,16 @@ export function applyOverrides(task: LocatedMap, overrides: TaskOverrides): Loca
   if (overrides.priority !== undefined) resources.push(['priority', plain(overrides.priority, '--priority')])
   if (resources.length > 0) put('resources', resourcesOverride(result, resources))
   return result
+}
+
+/** A value is read as YAML reads it; a dot leads into a mapping. */
+function optionOverride(options: LocatedMap, option: string): LocatedMap {
+  const origin = { flag: '--option' }
+  const equals = option.indexOf('=')
+  if (equals < 1) throw refusal('', origin, `${JSON.stringify(option.slice(0, 60))} is not NAME=VALUE`)
+  const [name = '', ...inner] = option.slice(0, equals).split('.')
+  const value = resolvePlainScalar(option.slice(equals + 1), origin)
+  return set({ ...options, origin }, name, inner.length === 0 ? value : set(child(options, name), inner.join('.'), value))
 }
 
 /** A flag holds for every candidate: it is set once, and the candidates of `any_of` and `ordered` lose their own. */

@@ -237,6 +237,12 @@ interface TaskKeys {
   readonly image?: string
   readonly container?: ContainerInput
   readonly launcher?: LauncherInput
+  /** Options for the target's own kind: `partition`, `native`, … */
+  readonly options?: Readonly<Record<string, unknown>>
+  /** A script that lies on the target already: absolute, or below the home there (`~/job.sh`). In place of `run`. */
+  readonly remote_script?: string
+  /** Of `remote_script`. */
+  readonly args?: readonly string[]
   readonly notify?: { readonly on_start?: string; readonly on_end?: string }
   readonly service?: Readonly<Record<string, unknown>>
   readonly volumes?: Readonly<Record<string, unknown>>

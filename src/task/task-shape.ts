@@ -4,7 +4,7 @@ import { FOREIGN_SHAPES, fileMountsShape } from './foreign-shapes.ts'
 import { launcherShape } from './launcher.ts'
 import { ENVIRONMENT_NAME_FORMS, isEnvironmentName, isName, NAME_FORMS } from './names.ts'
 import { resourcesShape } from './resource-shapes.ts'
-import { dict, either, list, parsed, record, type Shape, text, whole } from './shape.ts'
+import { anything, dict, either, list, parsed, record, type Shape, text, whole } from './shape.ts'
 import { FAILURE_KINDS } from './states.ts'
 import { workdirShape } from './workdir.ts'
 
@@ -96,6 +96,9 @@ const DROVER_SHAPES: Readonly<Record<string, Shape>> = {
   cpus_per_process: whole(1, 100_000),
   launcher: launcherShape,
   notify: record({ on_start: line, on_end: line }),
+  options: dict(anything),
+  remote_script: line,
+  args: list(text({ accept: noNul })),
 }
 
 /** A whole task: SkyPilot's keys and Drover's. */

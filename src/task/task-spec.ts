@@ -170,6 +170,8 @@ export interface TaskSpec {
   readonly fileMounts: readonly FileMountSpec[]
   readonly setup?: string
   readonly run: RunSpec
+  /** A script that lies on the target already and is submitted as it is; `run` is empty then. */
+  readonly remoteScript?: { readonly path: string; readonly args: readonly string[] }
   readonly array?: ArraySpec
   readonly retries: RetriesSpec
   /** Per attempt and per element; covers setup and run. */
@@ -185,6 +187,8 @@ export interface TaskSpec {
   /** How processes start; absent: the command once per node. */
   readonly launcher?: LauncherSpec
   readonly notify: NotifySpec
+  /** Options for the target's own kind (`partition`, `native`, …), over those of its configuration; that executor checks them. */
+  readonly options?: Readonly<Record<string, unknown>>
   /** Directory that relative paths of the file were resolved against (absolute). */
   readonly baseDirectory: string
   /** Keys that need a target of another kind (`service`, `pool`, `volumes`, `config`, …), as written. */

@@ -12,6 +12,7 @@ export const localCapabilities: Capabilities = {
   timeLimit: 'runner',
   capacity: 'slots',
   strongFiles: true,
+  staging: 'before',
   containers: true,
   gpus: true,
   refusedKeys: {
@@ -29,6 +30,9 @@ export const localCapabilities: Capabilities = {
     'resources.image_id': 'it is no container image: here only docker:IMAGE can be run',
     'resources.volumes': 'volumes are attached by a cloud or Kubernetes target',
     'resources.priority_class': 'priority classes belong to Kubernetes; use resources.priority',
+    remote_script: 'there is no scheduler here to submit it to; name its path in run',
+    args: 'they belong to remote_script',
+    options: 'its targets have no options that a task could set',
     volumes: 'volumes are attached by a cloud or Kubernetes target',
     service: 'serving replicas needs a cloud target',
     pool: 'worker pools need a cloud target',

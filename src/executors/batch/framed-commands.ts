@@ -1,0 +1,45 @@
+import type { CommandOutcome } from './scheduler.ts'
+
+const BEGIN = 'drover-command'
+
+/**
+ * POSIX sh that runs a command and prints its answer so that several can follow each other: name, exit code, lengths, both
+ * texts. Sets `code`; the texts stay in `$out/stdout` and `$out/stderr`, where `out` is a directory that the caller made.
+ */
+export function framed(name: string, command: string): string {
+  return `{ ${command}
+} >"$out/stdout" 2>"$out/stderr"; code=$?
+printf '${BEGIN} %s %s %s %s\\n' ${name} "$code" "$(wc -c <"$out/stdout" | tr -d ' ')" "$(wc -c <"$out/stderr" | tr -d ' ')"; cat "$out/stdout" "$out/stderr"; echo`
+}
+
+/** Makes `$out`, a directory of this shell alone, which its end removes. */
+export const OUTPUT_DIRECTORY = `out=$(mktemp -d "\${TMPDIR:-/tmp}/drover.XXXXXX") || exit 72
+trap 'rm -rf "$out"' EXIT
+trap 'exit 143' TERM INT HUP`
+
+/** Reads what `framed` printed. A command whose answer was cut off is left out: nothing is known of it. */
+export function commandOutcomes(text: string): ReadonlyMap<string, CommandOutcome> {
+  const outcomes = new Map<string, CommandOutcome>()
+  // Lengths are of bytes.
+  let rest = Buffer.from(text, 'utf8')
+  for (;;) {
+    const at = rest.indexOf(`${BEGIN} `)
+    const end = rest.indexOf('\n', at)
+    if (at < 0 || end < 0) return outcomes
+    const match = new RegExp(`^${BEGIN} (\\S+) (\\d+) (\\d+) (\\d+)$`).exec(rest.subarray(at, end).toString('utf8'))
+    if (!match) {
+      rest = rest.subarray(end + 1)
+      continue
+    }
+    const [, name = '', code, out, err] = match
+    const [first, second] = [Number(out), Number(err)]
+    const body = rest.subarray(end + 1, end + 1 + first + second)
+    if (body.length < first + second || rest.length <= end + 1 + first + second) return outcomes
+    outcomes.set(name, {
+      code: Number(code),
+      stdout: body.subarray(0, first).toString('utf8'),
+      stderr: body.subarray(first).toString('utf8'),
+    })
+    rest = rest.subarray(end + 1 + first + second)
+  }
+}

@@ -1,0 +1,140 @@
+import { isEndState, type State } from '../../task/states.ts'
+import type { Io, NativeObservation, NativeRef, PollResult, TaskObservation } from '../executor.ts'
+import { askScheduler } from './ask-scheduler.ts'
+import { nativeName, parseNativeName } from './native-name.ts'
+import type { NativeJob, Scheduler } from './scheduler.ts'
+
+/** What both views of the scheduler said, by native id. */
+type Known = ReadonlyMap<string, readonly NativeJob[]>
+
+/**
+ * One question to the queue for all jobs of this user, and one to the history for those it doesn't know any more. An id is no
+ * identity: what has another name is another job.
+ */
+export async function pollBatch<Options>(
+  scheduler: Scheduler<Options>,
+  refs: readonly NativeRef[],
+  io: Io,
+  site: { readonly user: string; readonly accounting: boolean },
+): Promise<PollResult> {
+  const asked = refs.filter((ref) => ref.nativeId !== '')
+  const results = new Map<string, NativeObservation>()
+  // One whose id is not known yet is found by its name.
+  const unnamed = refs.filter((ref) => ref.nativeId === '')
+  const queue = await askScheduler(scheduler.queue, { user: site.user }, io)
+  if (queue.kind === 'could_not_ask') {
+    for (const ref of refs) results.set(keyOf(ref), queue)
+    return results
+  }
+  const ours = new Map<string, NativeJob[]>()
+  const add = (job: NativeJob): void => {
+    const jobs = ours.get(job.id)
+    if (jobs === undefined) ours.set(job.id, [job])
+    else jobs.push(job)
+  }
+  for (const job of queue.jobs) if (parseNativeName(job.name) !== undefined) add(job)
+  const gone = asked.filter((ref) => partsOf(ref).some((id) => !isKnown(ref, id, ours)))
+  if (gone.length > 0 && site.accounting) {
+    const missing = gone.flatMap((ref) => partsOf(ref).filter((id) => !isKnown(ref, id, ours)))
+    const history = await askScheduler(scheduler.history, { ids: missing, user: site.user }, io)
+    if (history.kind === 'could_not_ask') {
+      for (const ref of gone) results.set(keyOf(ref), history)
+    } else for (const job of history.jobs) add(job)
+  }
+  for (const ref of asked) if (!results.has(keyOf(ref))) results.set(keyOf(ref), observe(ref, ours))
+  for (const ref of unnamed) results.set(keyOf(ref), { kind: 'could_not_ask', reason: 'its id is not known yet' })
+  return results
+}
+
+const keyOf = (ref: NativeRef): string => `${ref.jobId}/${ref.attempt}`
+const partsOf = (ref: NativeRef): readonly string[] => ref.nativeId.split(' ')
+
+/** The rows of a native id that are this attempt's: by name, of whichever part. */
+function rowsOf(ref: NativeRef, id: string, known: Known): readonly NativeJob[] {
+  const name = nativeName(ref.jobId, ref.attempt)
+  return (known.get(id) ?? []).filter(
+    (job) => job.name === name || (job.name.startsWith(name) && /^[a-z]+$/.test(job.name.slice(name.length))),
+  )
+}
+
+/** True when the queue's answer about an id is whole: for an array, one about every task. */
+function isKnown(ref: NativeRef, id: string, known: Known): boolean {
+  const rows = rowsOf(ref, id, known)
+  const tasks = taskCount(ref, id)
+  if (tasks === undefined) return rows.length > 0
+  const seen = new Set(rows.flatMap((row) => row.tasks ?? []))
+  return seen.size >= tasks
+}
+
+/** Tasks of one part of a native array; undefined: none. All parts but the last are equally long. */
+function taskCount(ref: NativeRef, id: string): number | undefined {
+  const count = ref.places[0]?.tasks?.count
+  if (count === undefined) return undefined
+  const parts = partsOf(ref)
+  const size = partSize(count, parts.length)
+  const at = parts.indexOf(id)
+  return at === parts.length - 1 ? count - at * size : size
+}
+
+/** Length of the parts but the last; `BatchRefs.parts` was dealt so. */
+function partSize(count: number, parts: number): number {
+  return Math.ceil(count / parts)
+}
+
+function observe(ref: NativeRef, known: Known): NativeObservation {
+  const tasks = ref.places[0]?.tasks
+  if (tasks === undefined) {
+    const row = latest(rowsOf(ref, ref.nativeId, known))
+    return row === undefined ? { kind: 'missing' } : observationOf(row)
+  }
+  const byTask = new Map<number, TaskObservation>()
+  const parts = partsOf(ref)
+  const size = partSize(tasks.count, parts.length)
+  for (const [index, id] of parts.entries()) {
+    // Later rows (those of the history) outweigh earlier ones only where these have no end.
+    for (const row of rowsOf(ref, id, known)) {
+      for (const task of row.tasks ?? []) {
+        const at = index * size + task
+        const before = byTask.get(at)
+        if (before?.kind === 'state' && isEndState(before.state)) continue
+        byTask.set(at, observationOf(row))
+      }
+    }
+  }
+  if (byTask.size === 0) {
+    // The array as a whole may have been ended before any task was told apart.
+    const row = latest(parts.flatMap((id) => rowsOf(ref, id, known)).filter((each) => each.tasks === undefined))
+    return row === undefined ? { kind: 'missing' } : observationOf(row)
+  }
+  return summary(byTask, tasks.count)
+}
+
+/** Of several rows of one id (after a requeue) the last submitted or started. */
+function latest(rows: readonly NativeJob[]): NativeJob | undefined {
+  return rows.toSorted((a, b) => (a.restarts ?? 0) - (b.restarts ?? 0) || (a.startedAt ?? 0) - (b.startedAt ?? 0)).at(-1)
+}
+
+function observationOf({ word, state, cause, exitCode, reason }: NativeJob): Extract<NativeObservation, { kind: 'state' }> {
+  return {
+    kind: 'state',
+    word,
+    state,
+    ...(cause === undefined ? {} : { cause }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(reason === undefined ? {} : { reason }),
+  }
+}
+
+/** States of tasks, the one that speaks for the array first. */
+const LEADING: readonly State[] = ['running', 'finishing', 'starting', 'suspended', 'queued']
+
+/** What an array is, by its tasks: what the liveliest of them is; ended when all are. */
+function summary(tasks: ReadonlyMap<number, TaskObservation>, count: number): NativeObservation {
+  const states = [...tasks.values()].flatMap((each) => (each.kind === 'state' ? [each] : []))
+  const leading = LEADING.map((state) => states.find((each) => each.state === state)).find((each) => each !== undefined)
+  if (leading !== undefined) return { ...leading, tasks }
+  // Tasks of which nobody speaks may not have been written down yet.
+  if (tasks.size < count) return { kind: 'state', word: 'INCOMPLETE', state: 'finishing', tasks }
+  const worst = states.find((each) => each.state !== 'succeeded') ?? states[0]
+  return worst === undefined ? { kind: 'missing' } : { ...worst, tasks }
+}

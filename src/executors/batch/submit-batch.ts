@@ -1,0 +1,168 @@
+import { quoteShell } from '../../driver/quote.ts'
+import { DroverError } from '../../errors.ts'
+import type { FileToWrite } from '../../transports/transport.ts'
+import type { Io, Plan } from '../executor.ts'
+import { placeFiles } from '../place-files.ts'
+import type { BatchRefs } from './compile-batch.ts'
+import { findSubmitted } from './find-submitted.ts'
+import { commandOutcomes, framed } from './framed-commands.ts'
+import type { Scheduler, SubmitAnswer } from './scheduler.ts'
+
+/**
+ * How long after a first answer "there is none" of the scheduler it is asked once more, before an attempt in doubt is
+ * submitted again: a request that waited in a hung controller is carried out within moments of its coming back.
+ */
+export const DOUBT_MS = 10_000
+
+/** What is known of an attempt whose submit had no answer. */
+export interface Doubt {
+  /** When the scheduler first said that it has none, epoch ms. */
+  readonly noneSince: number
+}
+
+/** Remembers doubts between calls; keyed by `jobId/attempt`. */
+export type Doubts = Map<string, Doubt>
+
+/** Files without a program, whatever they hold: text by `printf`, which is a builtin. */
+function writeLines(files: readonly FileToWrite[]): string {
+  const lines = files.map(({ path, content, mode }) => {
+    const text = typeof content === 'string' ? content : Buffer.from(content).toString('utf8')
+    const write = text === '' ? `: >${quoteShell(path)}` : `printf %s ${quoteShell(text)} >${quoteShell(path)}`
+    return mode === 0o700 ? `${write} && chmod 700 ${quoteShell(path)} || exit 71` : `${write} || exit 71`
+  })
+  return lines.join('\n')
+}
+
+/**
+ * Script that puts the files there and submits, all in one round trip; only one instance of it does. `again`: the lock of an
+ * earlier try is there, and that try is known to have come to nothing.
+ */
+export function submitScript<Options>(
+  scheduler: Scheduler<Options>,
+  plan: Plan<BatchRefs>,
+  secrets: Readonly<Record<string, string>>,
+  again: boolean,
+): string {
+  const [place] = plan.places
+  if (place === undefined) throw new DroverError('internal', `job ${plan.jobId} has no place`, { level: 'internal' })
+  const { directories, files } = placeFiles(plan, place, secrets)
+  const directory = quoteShell(place.attemptDir)
+  const submits = plan.refs.scripts.map((script, part) => {
+    const ids = `submit.lock/id-${part}`
+    // A part that was accepted before is not submitted again; after a failure no further part is.
+    return `if [ -s ${ids} ]; then
+  ${framed(`submit-${part}`, `cat ${ids}`)}
+elif [ "$failed" = 0 ]; then
+  ${framed(`submit-${part}`, `${scheduler.submitCommand(script)} </dev/null`)}
+  if [ "$code" = 0 ]; then cp "$out/stdout" ${ids}; else failed=1; fi
+fi`
+  })
+  return `umask 077
+mkdir -p ${directory} || exit 70
+cd ${directory} || exit 70
+if [ "$(ls submit.lock 2>/dev/null | grep -c '^id-')" = ${plan.refs.scripts.length} ]; then
+${plan.refs.scripts.map((_, part) => framed(`submit-${part}`, `cat submit.lock/id-${part}`)).join('\n')}
+  exit 0
+fi
+if ! mkdir submit.lock 2>/dev/null; then
+  ${again ? ':' : `echo 'drover-locked'; exit 0`}
+fi
+out=submit.lock
+failed=0
+mkdir -p ${directories.map(quoteShell).join(' ')} || exit 71
+${writeLines(files)}
+${submits.join('\n')}
+`
+}
+
+/**
+ * Submits an attempt, once: whatever answer was lost, it is looked for by its name before it is submitted again, and only
+ * after the scheduler has said twice that it has none. Resolves to the native ids, joined by blanks.
+ *
+ * @throws DroverError `rejected` with the scheduler's message; `transport_failed`, transient, when nobody can tell yet
+ */
+export async function submitBatch<Options>(
+  scheduler: Scheduler<Options>,
+  plan: Plan<BatchRefs>,
+  io: Io,
+  secrets: Readonly<Record<string, string>>,
+  site: { readonly user: string; readonly accounting: boolean },
+  doubts: Doubts,
+): Promise<string> {
+  const key = `${plan.jobId}/${plan.attempt}`
+  const doubt = doubts.get(key)
+  if (doubt === undefined) {
+    const first = await submitOnce(scheduler, plan, io, secrets, false)
+    if (first.kind === 'accepted') return first.id
+    if (first.kind === 'refused') {
+      // A refusal that only looks like one: the scheduler is asked whether it has made the job all the same.
+      throw refusal(scheduler, plan, first)
+    }
+  }
+  const found = await findSubmitted(scheduler, plan, io, site)
+  if (found.kind === 'found') {
+    doubts.delete(key)
+    return found.ids.join(' ')
+  }
+  if (found.kind === 'could_not_ask') throw inDoubt(scheduler, plan, found.reason)
+  const now = io.now()
+  if (doubt === undefined || now - doubt.noneSince < DOUBT_MS) {
+    doubts.set(key, doubt ?? { noneSince: now })
+    throw inDoubt(scheduler, plan, 'it is not in the queue; it is looked for once more before it is submitted again')
+  }
+  doubts.delete(key)
+  const second = await submitOnce(scheduler, plan, io, secrets, true)
+  if (second.kind === 'accepted') return second.id
+  if (second.kind === 'refused') throw refusal(scheduler, plan, second)
+  throw inDoubt(scheduler, plan, second.message)
+}
+
+function inDoubt<Options>({ title }: Scheduler<Options>, plan: Plan<BatchRefs>, why: string): DroverError {
+  return new DroverError('transport_failed', `whether ${title} has job ${plan.jobId} is not known yet: ${why}`, {
+    level: 'transport',
+    transient: true,
+  })
+}
+
+function refusal<Options>(
+  { title }: Scheduler<Options>,
+  plan: Plan<BatchRefs>,
+  { message, hint }: { readonly message: string; readonly hint?: string },
+): DroverError {
+  return new DroverError('rejected', `${title} refused job ${plan.jobId}: ${message}`, {
+    level: 'scheduler',
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+async function submitOnce<Options>(
+  scheduler: Scheduler<Options>,
+  plan: Plan<BatchRefs>,
+  io: Io,
+  secrets: Readonly<Record<string, string>>,
+  again: boolean,
+): Promise<SubmitAnswer> {
+  // By stdin: a command line is seen by all on the host, and is short.
+  const { stdout, stderr, code } = await io.transport.run('exec sh', { stdin: submitScript(scheduler, plan, secrets, again) })
+  if (stdout.trim() === 'drover-locked') return { kind: 'in_doubt', message: 'an earlier try left its lock' }
+  const outcomes = commandOutcomes(stdout)
+  if (code === 70 || code === 71)
+    throw new DroverError(
+      /no space|disk quota/i.test(stderr) ? 'no_space' : 'staging_failed',
+      `cannot write the files of job ${plan.jobId}`,
+      {
+        level: 'staging',
+        outputTail: stderr.slice(-500),
+      },
+    )
+  const ids: string[] = []
+  for (const [part] of plan.refs.scripts.entries()) {
+    const outcome = outcomes.get(`submit-${part}`)
+    // A script that was cut off on its way may have submitted.
+    if (outcome === undefined) return { kind: 'in_doubt', message: `the connection was lost (${stderr.trim().slice(-200) || 'no answer'})` }
+    const answer = scheduler.parseSubmit(outcome)
+    if (answer.kind !== 'accepted') return answer
+    ids.push(answer.id)
+  }
+  return { kind: 'accepted', id: ids.join(' ') }
+}

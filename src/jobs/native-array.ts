@@ -1,0 +1,73 @@
+import type { RecordReading } from '../driver/protocol.ts'
+import type { NativeObservation, TaskObservation } from '../executors/executor.ts'
+import { FAILURE_KINDS, isEndState } from '../task/states.ts'
+import type { ElementEvidence, ElementResult } from './evidence.ts'
+
+/** What is known of the tasks of a native array beside the journals of their elements. */
+export interface NativeTasks {
+  /** Elements of one task. */
+  readonly chunk: number
+  readonly observation: NativeObservation | undefined
+  /** The record of a task's setup, which is there where it went wrong. */
+  setupRecord(task: number): RecordReading
+}
+
+const tasksOf = (observation: NativeObservation | undefined): ReadonlyMap<number, TaskObservation> =>
+  (observation?.kind === 'state' ? observation.tasks : undefined) ?? new Map()
+
+/** Elements as their journals have them; where there is none, as the scheduler's word for their task proves. */
+export function withNativeWords(elements: readonly ElementEvidence[], tasks: NativeTasks): readonly ElementEvidence[] {
+  const said = tasksOf(tasks.observation)
+  return elements.map((element, index) => {
+    if (element.result) return element
+    const task = Math.floor(index / tasks.chunk)
+    const setup = tasks.setupRecord(task)
+    if (setup.kind === 'record' && setup.record.phase === 'setup' && setup.record.code !== 0) {
+      const { code, told, endedAt } = setup.record
+      const word = { word: `setup ended with ${code}`, cause: 'setup' as const }
+      return { ...element, claimed: true, result: { code, told, endedCs: 0, endedAt: endedAt * 1000, ...(told === '0' ? { word } : {}) } }
+    }
+    const word = said.get(task)
+    if (word?.kind !== 'state') return element
+    const result = resultOf(word)
+    if (result !== undefined) return { ...element, result }
+    return word.state === 'queued' || isEndState(word.state) ? element : { ...element, claimed: true }
+  })
+}
+
+/** An end word is a result, but for a success: that needs the journal, which our driver wrote before it ended. */
+function resultOf({ word, state, cause, exitCode, reason }: Extract<TaskObservation, { kind: 'state' }>): ElementResult | undefined {
+  if (!isEndState(state) || state === 'succeeded') return undefined
+  const kind = state === 'cancelled' ? 'cancelled' : (FAILURE_KINDS.find((each) => each === cause) ?? 'exit')
+  return {
+    code: exitCode || (state === 'cancelled' ? 143 : 1),
+    told: state === 'cancelled' ? 'term' : '0',
+    endedCs: 0,
+    word: { word, cause: kind, ...(reason === undefined ? {} : { reason }) },
+  }
+}
+
+/** Tasks whose files there is reason to read: the scheduler says that they are over, and an element has no journal. */
+export function endedTasks(elements: readonly ElementEvidence[], { chunk, observation }: NativeTasks): readonly number[] {
+  const over = new Set<number>()
+  for (const [task, said] of tasksOf(observation))
+    if (said.kind === 'missing' || (isEndState(said.state) && said.state !== 'cancelled')) over.add(task)
+  const open = new Set<number>()
+  for (const [index, element] of elements.entries()) if (!element.result || element.result.word) open.add(Math.floor(index / chunk))
+  return [...over].filter((task) => open.has(task))
+}
+
+/**
+ * What the scheduler says of the array as far as elements without a result go: live while one of them is; a success word or
+ * silence where nothing but that is left. The others' ends are results by now.
+ */
+export function arrayObservation(elements: readonly ElementEvidence[], { chunk, observation }: NativeTasks): NativeObservation | undefined {
+  const said = tasksOf(observation)
+  if (observation?.kind !== 'state' || said.size === 0) return observation
+  const { tasks: _, ...rest } = observation
+  if (!isEndState(observation.state)) return rest
+  const open = elements.flatMap((element, index) => (element.result ? [] : [said.get(Math.floor(index / chunk))]))
+  const told = open.find((each) => each?.kind === 'state')
+  if (open.length === 0) return rest
+  return told === undefined ? { kind: 'missing' } : { ...told, state: 'succeeded' }
+}
