@@ -3,10 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Job, LogQuery } from '../../src/jobs/drover.ts'
+import type { CheckLine } from '../../src/targets/check-line.ts'
 import { plainContainer } from '../../src/task/container.ts'
 import type { CaseTask } from '../../src/testing/task-values.ts'
 import { createTaskFile } from '../../src/testing/task-values.ts'
 import { readLog, settled, until } from '../../src/testing/waiting.ts'
+import { runDrover } from '../conformance/run-drover.ts'
 import { SshHome } from './ssh-home.ts'
 import { SshRig } from './ssh-rig.ts'
 
@@ -185,6 +187,30 @@ else i=0; until nc -w 5 "$MASTER_ADDR" "$MASTER_PORT" </dev/null || [ $i -gt 30 
     expect((await log(job)).split('\n').sort()).toEqual(['', 'ready 0', 'ready 1', 'ready 2', 'ready 3'])
     await gone(job)
   })
+
+  if (kind === 'private' && runtime === 'docker') {
+    test('target check says what each node has: it works, no permission on the socket, nothing', async () => {
+      const lines = async (): Promise<readonly (string | undefined)[]> => {
+        const { stdout } = await runDrover(home.environment, ['target', 'check', 'lab', '-o', 'json'])
+        const said = JSON.parse(stdout) as CheckLine[]
+        return NODES.map((node) => said.find(({ check }) => check === `${node}: containers`)?.detail)
+      }
+      try {
+        rig.on('node2', 'chmod', '600', '/scratch/docker/docker.sock')
+        rig.as('node2', 'sh', '-c', 'mkdir -p only && ln -sf /usr/bin/* /usr/sbin/* only && rm -f only/podman')
+        rig.startup('node2', 'PATH=$HOME/only\n')
+        expect(await lines()).toEqual([
+          expect.stringMatching(/^docker \d+\.\d+/),
+          expect.stringMatching(/^docker does not work: .*permission denied.*usermod -aG docker/),
+        ])
+        rig.as('node2', 'rm', '-f', 'only/docker')
+        expect((await lines())[1]).toMatch(/^none: tasks with an image cannot run here/)
+      } finally {
+        rig.startup('node2', undefined)
+        rig.on('node2', 'chmod', '660', '/scratch/docker/docker.sock')
+      }
+    })
+  }
 
   // Rootless podman has no limits on control groups of version 1, and says so.
   if (runtime === 'podman') return

@@ -3,7 +3,7 @@
 #
 #   install.sh [ssh] [slurm] [docker] [postgres]        default: slurm
 #
-#   ssh       sshd + rsync + network tools + other login shells    (needed by cluster.sh up --ssh-only, fault.sh)
+#   ssh       sshd + rsync + network tools + other login shells + rclone + Open MPI   (needed by cluster.sh up --ssh-only, fault.sh)
 #   slurm     Slurm + munge + slurmdbd/mariadb + slurmrestd + sshd + rsync + network tools (needed by cluster.sh, fault.sh)
 #   docker    docker.io + podman (rootless too) + runc + busybox-static                     (needed by docker.sh, podman.sh)
 #   postgres  postgresql server                                                             (needed by postgres.sh)
@@ -16,7 +16,7 @@ set -euo pipefail
 pkgs=()
 for set in "${@:-slurm}"; do
   case $set in
-    ssh)      pkgs+=(openssh-server openssh-client rsync iproute2 iputils-ping procps util-linux python3-minimal e2fsprogs busybox fish tcsh) ;;
+    ssh)      pkgs+=(openssh-server openssh-client rsync iproute2 iputils-ping procps util-linux python3-minimal e2fsprogs busybox fish tcsh rclone openmpi-bin) ;;
     slurm)    pkgs+=(slurm-wlm slurm-client munge slurmdbd slurmrestd slurm-wlm-jwt-plugin mariadb-server openssh-server openssh-client rsync
                      iproute2 iputils-ping procps util-linux) ;;
     docker)   pkgs+=(docker.io busybox-static podman runc uidmap) ;;
