@@ -18,7 +18,7 @@ if [ -n "$missing" ]; then
   apt-get install -y -qq --no-install-recommends $missing
 fi
 shellcheck --shell=sh test/engines/run.sh
-"$rig/install.sh" ssh docker
+"$rig/install.sh" ssh docker postgres
 
 if ! /usr/bin/python3 -c 'import ensurepip' > /dev/null 2>&1; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv

@@ -195,4 +195,20 @@ dist.destroy_process_group()
     expect(code, `${stdout}\n${stderr}`).toBe(0)
     expect(stdout.match(/sum 3/g)).toHaveLength(2)
   })
+
+  test('optuna: the address of the database that the head runs is written in brackets', async () => {
+    writeFileSync(
+      join(home.directory, 'tune.py'),
+      `import os, optuna
+study = optuna.load_study(study_name=os.environ["STUDY_NAME"], storage=os.environ["DATABASE_URI"])
+study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=2)
+print("at " + os.environ["DATABASE_URI"].split("@")[1], flush=True)
+`,
+    )
+    const { code, stdout, stderr } = await drover(
+      ...['run', '--on', 'lab-v6', '--nodes', '2', ...path, '--launcher', 'optuna', '--', 'python', 'tune.py'],
+    )
+    expect(code, `${stdout}\n${stderr}`).toBe(0)
+    expect(stdout.split(`at [${v6(1)}]:`)).toHaveLength(3)
+  })
 })
