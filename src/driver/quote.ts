@@ -69,3 +69,17 @@ export function validateVariableName(name: string): void {
       : `begins with ${RESERVED_PREFIX}, which Drover's own programs use`
   throw new InputError('invalid_argument', `${JSON.stringify(name)} ${why}`, { hint: 'Choose another name.' })
 }
+
+/**
+ * An option of a batch script's directive line, `--name=value`, as schedulers split such lines: in double quotes where it holds
+ * anything but plain characters, quotes and backslashes escaped.
+ * Throws InputError `invalid_argument` on NUL and on line breaks, which no directive can carry.
+ */
+export function quoteDirective(option: string): string {
+  if (/[\0\n\r]/.test(option))
+    throw new InputError('invalid_argument', `an option of the scheduler holds a line break or NUL: ${JSON.stringify(option.slice(0, 60))}`)
+  if (/^[A-Za-z0-9_./:@%+,=[\]*-]+$/.test(option)) return option
+  const equals = option.indexOf('=')
+  const escaped = option.slice(equals + 1).replace(/["\\]/g, '\\$&')
+  return `${option.slice(0, equals + 1)}"${escaped}"`
+}

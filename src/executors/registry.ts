@@ -7,6 +7,7 @@ import type { Transport } from '../transports/transport.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Executor, Logger, SiteFacts } from './executor.ts'
 import { localKind } from './local/local-executor.ts'
+import { slurmKind } from './slurm/slurm-kind.ts'
 import { sshKind } from './ssh/ssh-kind.ts'
 
 /** What a connection may use of its supervisor. */
@@ -47,7 +48,7 @@ export interface ExecutorKind {
   sessionArguments?(target: Target, node: string, environment: ConnectWorld['environment']): readonly string[] | undefined
 }
 
-const kinds: readonly ExecutorKind[] = [localKind, sshKind]
+const kinds: readonly ExecutorKind[] = [localKind, sshKind, slurmKind]
 
 /** Names of all kinds, in the order of the documentation. */
 export function executorKinds(): readonly string[] {

@@ -12,6 +12,7 @@ export function sshLoginSteps(target: Target, environment: Readonly<Record<strin
     steps.set(socket, {
       node: node.name,
       directory: controlDirectory(address),
+      socket,
       open: ['ssh', ...compileLogin(address)],
       check: ['ssh', ...compileControl(address, socket, 'check')],
       close: ['ssh', ...compileControl(address, socket, 'exit')],

@@ -1,0 +1,36 @@
+import { quoteArgv } from '../../driver/quote.ts'
+import type { Scheduler } from '../batch/scheduler.ts'
+import { slurmCapabilities } from './slurm-capabilities.ts'
+import { compileSlurm } from './slurm-compiler.ts'
+import { explainCommand, parseExplanation } from './slurm-explain.ts'
+import { parseSlurmFacts, SLURM_FACTS_SCRIPT } from './slurm-facts.ts'
+import { parseSlurmOptions, refuseSlurmOption, type SlurmOptions, slurmOptionNames } from './slurm-options.ts'
+import { slurmHistory, slurmQueue } from './slurm-queries.ts'
+import { parseSbatch, sbatchCommand } from './slurm-submit.ts'
+
+/** Slurm, by its commands: sbatch, squeue, sacct, scancel, scontrol, sinfo. */
+export const slurmScheduler: Scheduler<SlurmOptions> = {
+  kind: 'slurm',
+  title: 'Slurm',
+  summary: 'a Slurm cluster: jobs, arrays, dependencies and limits are its own',
+  capabilities: slurmCapabilities,
+  optionNames: slurmOptionNames,
+  refuseOption: refuseSlurmOption,
+  parseOptions: parseSlurmOptions,
+  facts: { script: SLURM_FACTS_SCRIPT, parse: parseSlurmFacts },
+  compile: compileSlurm,
+  submitCommand: sbatchCommand,
+  parseSubmit: parseSbatch,
+  queue: slurmQueue,
+  history: slurmHistory,
+  cancelCommand(ids, how) {
+    const words = quoteArgv(ids)
+    // What waits is ended at once; to what runs, the driver says it, and writes down how it ended.
+    return how === 'end' ? `scancel ${words}` : `scancel --state=PENDING ${words}; scancel --batch --signal=TERM ${words}`
+  },
+  cancelTasksCommand(id, tasks) {
+    const words = quoteArgv(tasks.map((task) => `${id}_${task}`))
+    return `scancel --state=PENDING ${words}; scancel --batch --signal=TERM ${words}`
+  },
+  explain: { command: explainCommand, parse: parseExplanation },
+}
