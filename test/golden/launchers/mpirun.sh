@@ -46,4 +46,36 @@ case $(mpirun --version 2>&1) in
     set -- -np "$_d_total" -wdir "$PWD" "$@"
     ;;
 esac
-exec mpirun --bind-to core "$@"
+mpirun --bind-to core "$@" &
+_d_child=$!
+# A TERM to the group has reached mpirun itself, and a second one would make it leave its processes.
+_d_forward() {
+  { read -r _d_stat <"/proc/$$/stat"; } 2>/dev/null || return 0
+  # shellcheck disable=SC2086
+  set -- ${_d_stat##*) }
+  [ "${3:-$$}" = "$$" ] || kill -TERM "$_d_child" 2>/dev/null
+}
+trap _d_forward TERM INT
+while :; do
+  wait "$_d_child"
+  _d_code=$?
+  kill -0 "$_d_child" 2>/dev/null || break
+done
+[ "$_d_code" != 0 ] || exit 0
+trap '' TERM INT
+# Files among "$@" that hold the variable: all of $1, or its name.
+_d_holding() {
+  _d_how=$1 _d_what=$2
+  shift 2
+  [ "$#" = 0 ] || grep -lz "$_d_how" -e "$_d_what" -- "$@" 2>/dev/null
+}
+_d_found=$(_d_holding -Fx "DROVER_ATTEMPT_DIR=$DROVER_ATTEMPT_DIR" /proc/[0-9]*/environ)
+# shellcheck disable=SC2086
+_d_found=$(_d_holding -E '^(OMPI_COMM_WORLD_RANK|PMI_RANK)=' $_d_found)
+# shellcheck disable=SC2086
+[ -z "${DROVER_ARRAY_INDEX:-}" ] || _d_found=$(_d_holding -Fx "DROVER_ARRAY_INDEX=$DROVER_ARRAY_INDEX" $_d_found)
+for _d_each in $_d_found; do
+  _d_each=${_d_each#/proc/}
+  kill -KILL "${_d_each%/environ}" 2>/dev/null
+done
+exit "$_d_code"
