@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstatSync, mkdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { DroverError, InputError } from '../errors.ts'
 import { executorOf } from '../executors/registry.ts'
 import { loadTargets } from '../targets/load-targets.ts'
@@ -57,6 +57,7 @@ async function perform(cli: Cli, step: LoginStep, flags: LoginFlags): Promise<Ou
   }
   if (await lives()) return { node, state: 'open' }
   if (flags.check === true) return { node, state: 'expired' }
+  rmSync(step.socket, { force: true })
   await cli.say(`drover: logging in to ${node}`)
   const code = await run(cli, step.open, 'inherit')
   return { node, state: code === 0 && (await lives()) ? 'opened' : 'failed' }

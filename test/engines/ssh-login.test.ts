@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTaskFile, until } from '../../src/testing/index.ts'
-import { DROVER_BIN } from '../conformance/local-home.ts'
+import { DROVER_BIN, processesOf } from '../conformance/local-home.ts'
 import { runDrover } from '../conformance/run-drover.ts'
 import { OTP_PORT, OtpSshd, typeAtTerminal } from './otp-sshd.ts'
 import { SshHome } from './ssh-home.ts'
@@ -116,6 +116,14 @@ async function ask(port: number, line: string): Promise<string> {
   return answer
 }
 
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
+
 const isFree = async (port: number): Promise<boolean> => {
   const server = createServer().listen(port, '127.0.0.1')
   const free = await once(server, 'listening').then(
@@ -160,13 +168,18 @@ test('a port comes here over the login: many connections, nothing asked; it ends
   killed.child.kill('SIGKILL')
   await until('the port to be free', 5_000, () => isFree(killed.port))
 
+  // Killed, a connection leaves its socket behind; that is not taken for one that lives, nor does it stop the next login.
   const cut = await start()
-  await drover('target', 'login', 'lab', '--close')
+  const masters = processesOf(home.base).filter((pid) => /^ssh.*(\[mux\]|-fNT)/.test(commandOf(pid)))
+  expect(masters).toHaveLength(2)
+  for (const master of masters) process.kill(master, 'SIGKILL')
   expect((await cut.closed)[0]).toBe(125)
   expect(cut.said).toMatch(/the connection to node\d has ended/)
+  expect(await drover('target', 'login', 'lab', '--check')).toMatchObject({ code: 125 })
   expect(sshd.accepted()).toBe(before)
 
   expect(await login()).toMatchObject({ code: 0 })
+  expect(await drover('shell', job.id, '--', 'true')).toMatchObject({ code: 0 })
   await home.drover.cancel(job.id)
   expect((await home.drover.wait(job.id)).state).toBe('cancelled')
 })
