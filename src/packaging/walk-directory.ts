@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { quoteShell } from '../driver/quote.ts'
 import { DroverError } from '../errors.ts'
 import { findIgnoreFiles, type IgnoreSources, NO_IGNORE_FILES } from './find-ignore-files.ts'
 import { decideIgnored } from './ignore-rules.ts'
@@ -44,6 +45,7 @@ export async function walkDirectory(root: string, options: WalkOptions = {}): Pr
       if (isGit && options.keepGit !== true) continue
       const verdict = isGit ? 'keep' : judge(path, isDirectory, here, onlyTracked)
       if (verdict === 'leave') continue
+      if (one.name.includes('\uFFFD')) await refuseUnnamable(root, below, one.name)
       const type = isDirectory ? 'directory' : one.isSymbolicLink() ? 'link' : one.isFile() ? 'file' : undefined
       if (type === undefined) continue
       // A call of its own through the thread pool takes ten times as long.
@@ -63,6 +65,19 @@ export async function walkDirectory(root: string, options: WalkOptions = {}): Pr
   return entries.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
+/** Throws for a name that is not UTF-8, with its bytes as `$'…'` of bash has them; one that really has U+FFFD is fine. */
+async function refuseUnnamable(root: string, below: string, name: string): Promise<void> {
+  const names = await readdir(join(root, below), { encoding: 'buffer' })
+  const wrong = names.find((bytes) => bytes.toString() === name && !Buffer.from(name).equals(bytes))
+  if (wrong === undefined) return
+  const shown = `$'${wrong.toString('latin1').replace(/[^ -~]|['\\]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`)}'`
+  const where = below === '' ? root : `${root}/${below}`
+  throw new DroverError('staging_failed', `cannot package ${root}: the name ${shown} in ${where} is not UTF-8`, {
+    level: 'staging',
+    hint: `Rename it: cd ${quoteShell(where)}; mv -- ${shown} NEW (in bash); or name it in .droverignore, with * for such bytes.`,
+  })
+}
+
 /** `tracked`: kept because git tracks it, or something below it. */
 function judge(path: string, isDirectory: boolean, ignore: IgnoreSources, onlyTracked: boolean): 'keep' | 'leave' | 'tracked' {
   const own = decideIgnored(path, isDirectory, ignore.own)
@@ -77,9 +92,7 @@ export function unreadable(root: string, error: unknown): DroverError {
   if (error instanceof DroverError) return error
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const path = error instanceof Error && 'path' in error ? String(error.path) : root
-  const hint = path.includes('\uFFFD')
-    ? 'Its name is not UTF-8: rename it, or name it in .droverignore.'
-    : 'Make it readable, or name it in .droverignore.'
+  const hint = 'Make it readable, or name it in .droverignore.'
   const denied = code === 'EACCES' || code === 'EPERM'
   return new DroverError(
     denied ? 'no_permission' : 'staging_failed',

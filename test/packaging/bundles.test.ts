@@ -195,6 +195,16 @@ test('mounts: a file and a directory, never through a link', async () => {
   expect(readFileSync(outside, 'utf8')).toBe('untouched')
 })
 
+test('a name that is not UTF-8 is refused with its bytes, and can be left out; one with U+FFFD itself is fine', async () => {
+  put('sub/fine \uFFFD')
+  expect((await walkDirectory(code)).map(({ path }) => path)).toEqual(['sub', 'sub/fine \uFFFD'])
+  writeFileSync(Buffer.concat([Buffer.from(`${code}/sub/caf`), Buffer.from([0xe9]), Buffer.from("'.txt")]), '')
+  const failure = packageCode({ kind: 'directory', path: code }, root, transport)
+  await expect(failure).rejects.toThrow(`the name $'caf\\xe9\\x27.txt' in ${code}/sub is not UTF-8`)
+  put('.droverignore', "caf*'.txt\n")
+  expect((await walkDirectory(code)).map(({ path }) => path)).toEqual(['.droverignore', 'sub', 'sub/fine \uFFFD'])
+})
+
 test('a missing directory is named', async () => {
   await expect(packageCode({ kind: 'directory', path: join(code, 'none') }, root, transport)).rejects.toThrow(/none is not there/)
 })
