@@ -1,3 +1,4 @@
+import type { ElementSource } from './array-elements.ts'
 import type { DriverOptions } from './driver-options.ts'
 
 /**
@@ -5,12 +6,25 @@ import type { DriverOptions } from './driver-options.ts'
  * result line of the element it was at (its own status, normally 137) and is started anew, unless it had come to no element.
  * Where there is a time limit, a tick compares it with each slot's element; without, nothing wakes but ends and signals.
  */
-export function compileArrayDriver(slots: NonNullable<DriverOptions['slots']>): string {
-  const width = Math.max(1, Math.min(slots.width, slots.elements.count))
+export function compileArrayDriver({ slots, allocation }: DriverOptions): string {
+  if (slots === undefined) return ''
+  const { elements } = slots
+  const task = allocation?.task
+  const width = Math.max(1, Math.min(slots.width, task?.chunk ?? elements.count, elements.count))
   return `
 _d_slots='${Array.from({ length: width }, (_, slot) => slot).join(' ')}'
-_d_count=${slots.elements.count}
-${ARRAY}`
+${task ? compileShare(task.chunk, elements) : `_d_count=${elements.count}\n_d_deal() { :; }\n`}${ARRAY}`
+}
+
+/** Which of the attempt's elements task t runs: `_d_count` of them from `_d_from` on. Lines are cut out once, not read past by every slot. */
+function compileShare(chunk: number, elements: ElementSource): string {
+  return `
+_d_from=$((_d_task * ${chunk}))
+_d_count=$((${elements.count} - _d_from))
+[ "$_d_count" -le ${chunk} ] || _d_count=${chunk}
+[ "$_d_count" -gt 0 ] || _d_count=0
+_d_deal() { ${elements.kind === 'file' ? 'sed -n "$((_d_from + 1)),$((_d_from + _d_count))p" "$_d_dir/elements" >"$_d_own/elements"' : ':'}; }
+`
 }
 
 const ARRAY = `
@@ -58,7 +72,7 @@ _d_child_ended() {
     _d_clock
     if [ -n "$_d_proc" ]; then _d_until=$_d_cs; else _d_until=0; fi
     # The blank line ends whatever a full disk has left there.
-    printf '\\nr %s %s %s %s %s\\n' "$_d_j_open" "$2" "$_d_why" "$_d_j_begun" "$_d_until" >>"$_d_dir/slots/$1"
+    printf '\\nr %s %s %s %s %s\\n' "$_d_j_open" "$2" "$_d_why" "$_d_j_begun" "$_d_until" >>"$_d_own/slots/$1"
     _d_ring element
     _d_died="$_d_died$1 "
     [ "$_d_told" != 0 ] || _d_replace=1
@@ -89,11 +103,11 @@ _d_read_journal() {
         fi
         ;;
     esac
-  done <"$_d_dir/slots/$1"
+  done <"$_d_own/slots/$1"
 }
 
 # Which elements are over their time limit: named in claim/<n>/timeouts, then TERM to their slots.
-_d_check_limits() {
+_d_on_tick() {
   _d_clock
   for _d_each in $_d_live; do
     { read -r _d_position _d_begun <"$_d_claim/now-$_d_each"; } 2>/dev/null || continue
@@ -115,6 +129,7 @@ _d_close_ranks() {
 }
 
 _d_run_all() {
+  _d_deal
   # A twentieth of the limit, within a tenth of a second and a second.
   if [ -n "$_d_limit_cs" ]; then
     _d_tick_cs=$((_d_limit_cs / 20))

@@ -1,6 +1,7 @@
 import { InputError } from '../errors.ts'
 import type { RunSpec } from '../task/task-spec.ts'
 import type { ElementSource } from './array-elements.ts'
+import { quoteArgv, quoteShell, validateVariableName } from './quote.ts'
 
 /** One rank of a job: its node and where the user's script runs there. */
 export interface DriverRank {
@@ -45,6 +46,11 @@ export interface DriverAllocation {
   readonly warning?: { readonly received: 'USR1' | 'USR2'; readonly sent: string }
   /** A native array: this instance is task t, the value of `variable` minus `offset`; it runs `chunk` elements from t * chunk on. */
   readonly task?: { readonly variable: string; readonly offset: number; readonly count: number; readonly chunk: number }
+  /**
+   * The scheduler may start the attempt again: restart n runs in `<attemptDir>r<n>`, with copies of the generated files, and
+   * `env` stays until an end that is the script's own. Default false: a restarted instance runs nothing, `REQUEUED_EXIT_CODE`.
+   */
+  readonly requeue?: boolean
 }
 
 /** All that driver and node runner are made of. Plain data. */
@@ -57,7 +63,7 @@ export interface DriverOptions {
   readonly attemptDir: string
   /** Absolute, on the target: the doorbell. */
   readonly bellPath: string
-  /** Those that this driver starts, rising: all, or those of one node. */
+  /** Those that this driver starts, rising: all, or those of one node. Not looked at with `allocation`. */
   readonly ranks: readonly DriverRank[]
   readonly hasSetup: boolean
   /** What run.sh was compiled from: decides how it is started. */
@@ -99,7 +105,7 @@ export function validateDriverOptions(options: DriverOptions): void {
   }
   if (!/^[A-Za-z0-9._-]+$/.test(options.jobId)) refuse('the job id holds a character other than letters, digits, ".", "_", "-"')
   if (!Number.isInteger(options.attempt) || options.attempt < 0) refuse(`attempt ${options.attempt} is no count`)
-  if (options.ranks.length === 0) refuse('it has no rank')
+  if (options.ranks.length === 0 && !options.allocation) refuse('it has no rank')
   if (options.ranks.some(({ rank }, index) => !Number.isInteger(rank) || rank <= (options.ranks[index - 1]?.rank ?? -1))) {
     refuse('its ranks are not rising numbers')
   }
@@ -119,5 +125,29 @@ export function validateDriverOptions(options: DriverOptions): void {
   for (const path of options.lease ? [options.lease.directory, options.attemptDir] : []) {
     if (path.includes('\n')) refuse(`the path ${JSON.stringify(path)} holds a line break`)
   }
-  if (options.slots && options.ranks.length > 1) refuse('an array runs on one node per driver')
+  if (options.slots && !options.allocation && options.ranks.length > 1) refuse('an array runs on one node per driver')
+  if (options.allocation) validateAllocation(options, options.allocation, refuse)
+}
+
+function validateAllocation(options: DriverOptions, allocation: DriverAllocation, refuse: (what: string) => never): void {
+  const { nodes, launch, task, warning, limitSignal } = allocation
+  const isCount = (count: number, least: number): boolean => Number.isSafeInteger(count) && count >= least
+  if (!isCount(nodes, 1)) refuse(`${nodes} nodes are none`)
+  if (!allocation.workDir.startsWith('/')) refuse(`the path ${JSON.stringify(allocation.workDir)} is not absolute`)
+  if (nodes > 1 && launch.length === 0) refuse('nothing starts it on several nodes')
+  if (allocation.always && launch.length === 0) refuse('nothing launches it')
+  if (options.slots && (nodes > 1 || allocation.always)) refuse('an array runs on one node per driver, started by the driver itself')
+  if (task && !options.slots) refuse('tasks of a native array run elements, and it has none')
+  if (task && !(isCount(task.count, 1) && isCount(task.chunk, 1) && isCount(task.offset, 0)))
+    refuse('the tasks of its native array are none')
+  if (task && options.slots && task.count * task.chunk < options.slots.elements.count) refuse('its tasks are too few for its elements')
+  if (options.gate) refuse('inside an allocation the driver itself opens the gate')
+  if (options.lease) refuse('inside an allocation nothing is leased')
+  if (warning && warning.received === limitSignal) refuse(`${limitSignal} is to announce two things`)
+  if (warning && !/^[A-Z]+[0-9]*$/.test(warning.sent)) refuse(`${JSON.stringify(warning.sent)} is no signal`)
+  for (const name of [allocation.rankVariable, allocation.restartVariable, task?.variable]) {
+    if (name !== undefined) validateVariableName(name)
+  }
+  quoteShell(allocation.nodeList)
+  quoteArgv(launch)
 }

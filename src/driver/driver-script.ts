@@ -1,18 +1,18 @@
+import { compileAllocation, compileEnvironmentEnd, isLaunched, ranksOf } from './allocation-script.ts'
 import { compileArrayDriver } from './array-driver-script.ts'
 import type { DriverOptions } from './driver-options.ts'
-import { FORKED_RUNNER } from './forked-runner-script.ts'
+import { compileForkedRunner } from './forked-runner-script.ts'
+import { compileLaunchDriver } from './launch-driver-script.ts'
 import { compileLease } from './lease-script.ts'
 import { compileRunner } from './node-runner-script.ts'
-import { DUPLICATE_EXIT_CODE, LEASE_EXIT_CODE } from './protocol.ts'
+import { DRIVER_UNUSABLE_EXIT_CODE, DUPLICATE_EXIT_CODE, LEASE_EXIT_CODE } from './protocol.ts'
 import { quoteArgv } from './quote.ts'
 import { RANK_DRIVER } from './rank-driver-script.ts'
 import { compilePrelude } from './script-prelude.ts'
 
 export type { DriverOptions } from './driver-options.ts'
 export { compileNodeRunner } from './node-runner-script.ts'
-
-/** The driver could not begin: its mark in the claim directory can't be made (full disk, permissions). Nothing was run. */
-export const DRIVER_UNUSABLE_EXIT_CODE = 96
+export { DRIVER_UNUSABLE_EXIT_CODE } from './protocol.ts'
 
 /** Directories an attempt needs, relative to its own; staging makes them, else the driver does. */
 export const ATTEMPT_DIRECTORIES = ['claim/0', 'events', 'exit', 'logs', 'slots'] as const
@@ -24,7 +24,7 @@ export const ATTEMPT_DIRECTORIES = ['claim/0', 'events', 'exit', 'logs', 'slots'
  * on, and writes exit/job last. It ends with 0 only when every rank's record (every element's result) says 0 and is written;
  * else with the first failing rank's (element's) code, 1 where none can be named.
  *
- * The runner of a single rank is a fork, see `FORKED_RUNNER`. One child is simply waited for. Several have a watching subshell each, which writes the child's status to
+ * The runner of a single rank is a fork, see `compileForkedRunner`. One child is simply waited for. Several have a watching subshell each, which writes the child's status to
  * claim/<n>/end-<child> and a line to a FIFO: POSIX sh cannot wait for any one of several.
  *
  * Who starts it may spare it a process by variables that it takes out of the environment: `_d_known_boot`, epoch seconds at
@@ -32,16 +32,30 @@ export const ATTEMPT_DIRECTORIES = ['claim/0', 'events', 'exit', 'logs', 'slots'
  * Throws InputError `invalid_argument` as `validateDriverOptions` and `quoteShell` do.
  */
 export function compileDriver(options: DriverOptions): string {
-  const single = options.ranks.length === 1 && !options.slots && options.processGroups !== 'bash'
+  const { allocation } = options
+  const launched = isLaunched(allocation)
+  const ranks = ranksOf(options)
+  const single = ranks.length === 1 && !launched && !options.slots && options.processGroups !== 'bash'
+  const runner = quoteArgv(options.interpreter ?? [options.processGroups === 'bash' ? 'bash' : 'sh'])
   return `#!/bin/sh
 # Functions are called by traps and by the other program, and "a && b || c" is meant:
 # shellcheck disable=SC2317,SC2015,SC2009,SC2030,SC2031,SC2034
 # Driver of job ${options.jobId}, attempt ${options.attempt}, made by Drover. By hand: sh driver.sh
-${compilePrelude(options)}
-_d_ranks='${options.ranks.map(({ rank }) => rank).join(' ')}'
+${compilePrelude(options, 'driver')}
+_d_ranks='${ranks.join(' ')}'
 _d_has_setup=${options.hasSetup ? 1 : "''"} _d_has_gate=${options.gate ? 1 : "''"} _d_refused_code=${LEASE_EXIT_CODE}
-_d_run_node() { _d_in_group ${quoteArgv(options.interpreter ?? [options.processGroups === 'bash' ? 'bash' : 'sh'])} "$_d_dir/node.sh" "$@"; }
-${CHILDREN}${compileLease(options.lease)}${options.gate ? GATE : NO_GATE}${options.slots ? compileArrayDriver(options.slots) : RANK_DRIVER}${single ? `${compileRunner(options)}${FORKED_RUNNER}` : ''}${MAIN}`
+_d_children=$_d_ranks
+_d_run_node() { _d_in_group ${runner} "$_d_dir/node.sh" "$@"${allocation ? ' "$_d_restart" "$_d_task"' : ''}; }
+${[
+  CHILDREN,
+  allocation ? compileAllocation(options, allocation) : compileLease(options.lease),
+  options.gate ? GATE : NO_GATE,
+  options.slots ? compileArrayDriver(options) : RANK_DRIVER,
+  ...(single ? [compileRunner(options), compileForkedRunner(allocation !== undefined)] : []),
+  ...(launched ? [compileLaunchDriver(options, allocation)] : []),
+  compileEnvironmentEnd(options),
+  compileMain(allocation !== undefined),
+].join('')}`
 }
 
 const CHILDREN = `
@@ -59,28 +73,35 @@ _d_on_stop() {
     else
       # Nothing runs yet, or not any more: what is started looks at the mark.
       _d_peer=1
-      printf '' >"$_d_claim/stop-peer"
+      printf 'peer\\n' >>"$_d_claim/stop"
     fi
     return 0
   fi
-  _d_told=term
-  printf '' >"$_d_claim/stop-term"
+  _d_stop_all term
+}
+
+# All are told to stop: why ($1) is written before the signals, see _d_signal_live. The first line is what counts.
+_d_stop_all() {
+  _d_woken=1
+  [ "$_d_told" = 0 ] || return 0
+  _d_told=$1
+  printf '%s\\n' "$_d_told" >>"$_d_claim/stop"
   _d_signal_live
 }
 
 _d_stop_peers() {
   [ -n "$_d_live" ] && [ -z "$_d_peer" ] && [ "$_d_told" = 0 ] || return 0
   _d_peer=1
-  printf '' >"$_d_claim/stop-peer"
+  printf 'peer\\n' >>"$_d_claim/stop"
   _d_signal_live
 }
 
-# Passes TERM on to the living children. One without an identity line has still to look at the marks.
+# Passes a signal (TERM) on to the living children. One without an identity line has still to look at the marks.
 # In a subshell, because a trap must not change variables that the main program is using.
 _d_signal_live() {
   (
     for _d_each in $_d_live; do
-      _d_who "$_d_each" && _d_is_same "$_d_found_pid" "$_d_found_start" && kill -TERM "$_d_found_pid"
+      _d_who "$_d_each" && _d_is_same "$_d_found_pid" "$_d_found_start" && kill "-\${1:-TERM}" "$_d_found_pid"
     done
   )
   [ -z "$_d_fifo" ] || printf 'w\\n' >&9
@@ -89,14 +110,14 @@ _d_signal_live() {
 # _d_find_line FILE WORD [KEY]: pid and start of the last such event line, in _d_found_pid and _d_found_start.
 _d_find_line() {
   _d_found_pid='' _d_found_start=''
-  [ -r "$_d_dir/events/$1" ] || return 1
+  [ -r "$_d_own/events/$1" ] || return 1
   while read -r _d_line _d_key _d_rest; do
     [ "$_d_key" = "$2" ] || continue
     case "$_d_rest " in *"$3 "*) ;; *) continue ;; esac
     for _d_pair in $_d_rest; do
       case $_d_pair in pid=*) _d_found_pid=\${_d_pair#*=} ;; start=*) _d_found_start=\${_d_pair#*=} ;; esac
     done
-  done <"$_d_dir/events/$1"
+  done <"$_d_own/events/$1"
   [ -n "$_d_found_pid" ]
 }
 
@@ -172,7 +193,7 @@ _d_run_children() {
     done
     _d_live=$_d_still
     [ -n "$_d_live" ] || break
-    [ -z "$_d_tick" ] || _d_check_limits
+    [ -z "$_d_tick" ] || _d_on_tick
     [ ! -e "$_d_dir/cancel" ] || _d_on_stop
     _d_sleep
   done
@@ -255,14 +276,14 @@ _d_await_gate() {
 }
 `
 
-const MAIN = `
+const compileMain = (inAllocation: boolean): string => `
 trap _d_on_stop TERM INT
 trap '_d_woken=1' HUP
 # Not '': what is started here would inherit that.
 trap : PIPE
-
-[ -d "$_d_claim" ] && [ -d "$_d_dir/events" ] && [ -d "$_d_dir/exit" ] && [ -d "$_d_dir/logs" ] ||
-  mkdir -p "$_d_claim" "$_d_dir/events" "$_d_dir/exit" "$_d_dir/logs" "$_d_dir/slots"
+${inAllocation ? '_d_enter\n' : ''}
+[ -d "$_d_claim" ] && [ -d "$_d_own/events" ] && [ -d "$_d_own/exit" ] && [ -d "$_d_dir/logs" ] ||
+  mkdir -p "$_d_claim" "$_d_own/events" "$_d_own/exit" "$_d_dir/logs" "$_d_own/slots"
 # The claim: the file is made by one instance only (O_EXCL), whatever made the directory.
 set -C
 if ! { printf '' >"$_d_claim/id"; } 2>/dev/null; then
@@ -277,10 +298,10 @@ set +C
 _d_begin "\${_d_known_boot:-}" "\${_d_known_reset:-}"
 unset _d_known_boot _d_known_reset
 printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_claim/id"
-printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"
+${inAllocation ? '_d_settle_in' : `printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"`}
 _d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"
 # A TERM before the claim could not leave its mark.
-[ "$_d_told" = 0 ] || printf '' >"$_d_claim/stop-term"
+[ "$_d_told" = 0 ] || printf '%s\\n' "$_d_told" >>"$_d_claim/stop"
 [ ! -e "$_d_dir/cancel" ] && [ ! -e "$_d_dir/peer" ] || _d_on_stop
 
 [ -n "$_d_has_setup$_d_has_gate" ] || _d_phase=run
@@ -288,7 +309,7 @@ if [ "$_d_told$_d_peer" = 0 ] && ! _d_take_lease && [ -n "$_d_no_room" ]; then
   _d_refuse
 elif [ -n "$_d_has_setup" ]; then
   # shellcheck disable=SC2086
-  _d_run_children setup $_d_ranks
+  _d_run_children setup $_d_children
   [ ! -e "$_d_dir/cancel" ] || _d_on_stop
 fi
 if [ -n "$_d_first_code" ] || [ "$_d_told$_d_peer" != 0 ]; then
@@ -315,9 +336,9 @@ _d_clock
 _d_event job driver_end
 _d_release_lease
 # The record is what is waited for: before it the secrets go, after it the name.
-{ printf '' >"$_d_dir/env"; } 2>/dev/null
+_d_clear_env
 _d_signal_of "$_d_code"
 _d_record job -1 "$_d_code" "$_d_signal_number" "$_d_began" "$_d_now" "$_d_said" "$_d_phase" || _d_code=1
-rm -f "$_d_dir/env" \${_d_lease:+"$_d_lease"}
+_d_remove_env
 exit "$_d_code"
 `

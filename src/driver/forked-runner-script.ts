@@ -4,7 +4,8 @@
  * ends the script, or sees it to its end, and writes the record. The runner leads no group; the script does, as ever.
  * Not for groups made by bash's job control, which a fork of a shell does not have.
  */
-export const FORKED_RUNNER = `
+export function compileForkedRunner(inAllocation: boolean): string {
+  return `
 _d_spawn() { { _d_be_runner "$@"; } </dev/null & }
 
 _d_be_runner() {
@@ -12,7 +13,7 @@ _d_be_runner() {
   trap _d_on_alarm ALRM
   trap '_d_woken=1' HUP
   trap : PIPE
-  _d_told=0 _d_woken=''
+${inAllocation ? '  trap _d_on_warned USR2\n  trap : USR1\n' : ''}  _d_told=0 _d_woken=''
   # $$ is the driver's.
   if [ -n "$_d_proc" ]; then _d_self=self; else _d_self=$(exec sh -c 'echo "$PPID"'); fi
   _d_look_at "$_d_self"
@@ -22,3 +23,4 @@ _d_be_runner() {
   exit "$_d_status"
 }
 `
+}

@@ -1,4 +1,5 @@
-import type { DriverOptions } from './driver-options.ts'
+import { isLaunched } from './allocation-script.ts'
+import type { DriverAllocation, DriverOptions } from './driver-options.ts'
 import { type Phase, phaseEnvironment, rankEnvironment } from './job-environment.ts'
 import { shellAssignments } from './quote.ts'
 import { runCommand, scriptCommand } from './run-script.ts'
@@ -11,7 +12,9 @@ import { compileSlot } from './slot-script.ts'
  * ends it (TERM, grace, KILL) when told by TERM or INT or at the time limit, ends what the script left behind in its group,
  * and proves the end by one line in exit/<rank>. A setup that went well leaves no record, only its event. Ends with the
  * script's code (128 + n for signals); 125 when it could not write the record.
- * For arrays also `sh node.sh slot <k> [<epoch> <reset>]`, see `compileSlot`.
+ * For arrays also `sh node.sh slot <k> [<epoch> <reset>]`, see `compileSlot`. A scheduler's launcher starts
+ * `sh node.sh @ setup|run - - <restart> <task>` on every node: the rank is found in a variable, and the code is 0 when all there is
+ * to say is written, whatever the script's.
  * Throws InputError `invalid_argument` as `validateDriverOptions` and `quoteShell` do.
  */
 export function compileNodeRunner(options: DriverOptions): string {
@@ -20,16 +23,16 @@ export function compileNodeRunner(options: DriverOptions): string {
 # shellcheck disable=SC2317,SC2015,SC2009,SC2030,SC2031,SC2034
 # Node runner of job ${options.jobId}, attempt ${options.attempt}, made by Drover.
 # By hand: sh node.sh RANK setup|run${options.slots ? ', sh node.sh slot K' : ''}
-${compilePrelude(options)}${compileRunner(options)}
+${compilePrelude(options, 'node')}${compileRunner(options)}
 ${options.slots ? compileSlot(options, options.slots) : ''}
 case \${1:-}:\${2:-} in
-${options.slots ? '  slot:*) _d_slot "$2" "${3:-}" "${4:-}" ;;\n' : ''}  *:setup | *:run)
+${options.slots ? '  slot:*) _d_slot "$2" "${3:-}" "${4:-}" ;;\n' : ''}${isLaunched(options.allocation) ? compileLaunchedCase(options.allocation) : ''}  *:setup | *:run)
     trap _d_on_told TERM INT
     trap _d_on_alarm ALRM
     trap '_d_woken=1' HUP
     # Not '': the script would inherit that.
     trap : PIPE
-    _d_begin "\${3:-}" "\${4:-}"
+${options.allocation ? `    ${WARNING_TRAPS}\n` : ''}    _d_begin "\${3:-}" "\${4:-}"
     _d_run_phase "$1" "$2"
     exit "$_d_status"
     ;;
@@ -41,9 +44,49 @@ esac
 `
 }
 
+const WARNING_TRAPS = 'trap _d_on_warned USR2'
+
+function compileLaunchedCase({ rankVariable }: DriverAllocation): string {
+  return `  @:setup | @:run)
+    trap _d_on_told TERM INT
+    trap _d_on_alarm ALRM
+    trap '_d_woken=1' HUP
+    trap : PIPE
+    ${WARNING_TRAPS}
+    case \${${rankVariable}:-} in
+      '' | *[!0-9]*)
+        echo 'drover: the launch has not set ${rankVariable}: which rank this is, is not known' >&2
+        exit 125
+        ;;
+    esac
+    _d_begin '' ''
+    _d_start_poll
+    _d_run_phase "$${rankVariable}" "$2"
+    kill -USR1 "$_d_poller" 2>/dev/null
+    exit "$_d_unrecorded"
+    ;;
+`
+}
+
 /** Functions of one rank, above all `_d_run_phase RANK setup|run`: what node.sh and the driver of a single rank are made of. */
 export function compileRunner(options: DriverOptions): string {
+  return `${options.allocation ? compileNodeVariables(options, options.allocation) : compileRankVariables(options)}
+# Becomes the user's script; in a subshell whose parent waits.
+_d_become() {
+  if [ "$1" = setup ]; then
+    IFS= read -r _d_line <"$_d_dir/setup.sh"
+    case $_d_line in '#!'*) _d_become_script "$_d_dir/setup.sh" ;; esac
+    _d_become_script ${scriptCommand(undefined, options.shell, 'setup.sh')}
+  fi
+  _d_become_script ${runCommand(options.run, options.shell)}
+}
+${RUNNER}`
+}
+
+function compileRankVariables(options: DriverOptions): string {
   return `
+_d_linger() { :; }
+_d_catch_up() { :; }
 # What differs by phase and rank, exported after the job's own environment.
 _d_export() {
   case $2 in
@@ -63,31 +106,135 @@ _d_node_of() {
 ${options.ranks.map(({ rank, node }) => `    ${rank}) _d_node=${node.replace(/[^A-Za-z0-9._:-]/g, '_')} ;;`).join('\n')}
   esac
 }
+`
+}
 
-# Becomes the user's script; in a subshell whose parent waits.
-_d_become() {
-  if [ "$1" = setup ]; then
-    IFS= read -r _d_line <"$_d_dir/setup.sh"
-    case $_d_line in '#!'*) _d_become_script "$_d_dir/setup.sh" ;; esac
-    _d_become_script ${scriptCommand(undefined, options.shell, 'setup.sh')}
-  fi
-  _d_become_script ${runCommand(options.run, options.shell)}
+/** As `compileRankVariables`, for nodes that only the driver's list of them names. */
+function compileNodeVariables(options: DriverOptions, allocation: DriverAllocation): string {
+  const { nodes, warning } = allocation
+  const gpus = options.gpusPerNode ?? 0
+  return `
+_d_early=1${allocation.task ? ' _d_log=$_d_task' : ''}
+# Reads the nodes: _d_node and _d_address of rank $1, _d_names, _d_addresses and _d_head of all. The list may need a while to
+# be seen on every node.
+_d_node_of() {
+  _d_tries=0
+  while :; do
+    _d_at=0 _d_node='' _d_names='' _d_addresses='' _d_head=''
+    {
+      while read -r _d_line _d_value; do
+        _d_names=$_d_names,$_d_line _d_addresses="$_d_addresses
+$_d_value"
+        [ "$_d_at" != 0 ] || _d_head=$_d_value
+        [ "$_d_at" != "$1" ] || _d_node=$_d_line
+        _d_at=$((_d_at + 1))
+      done <"$_d_claim/nodes"
+    } 2>/dev/null
+    [ "$_d_at" -lt ${nodes} ] || break
+    _d_tries=$((_d_tries + 1))
+    if [ "$_d_tries" -gt 90 ]; then
+      echo "drover: the list of nodes cannot be read here: $_d_claim/nodes" >&2
+      exit 125
+    fi
+    sleep 1
+  done
+  _d_names=\${_d_names#,}
+  _d_addresses=\${_d_addresses#?}
+  [ -n "$_d_node" ] && return
+  echo "drover: rank $1 is none of ${nodes}" >&2
+  exit 125
 }
-${RUNNER}`
+
+# What only the allocation knows, exported after the job's own environment. $1 is the rank, $2 the phase.
+_d_export() {
+  export DROVER_NUM_NODES=${nodes} SKYPILOT_NUM_NODES=${nodes}
+  export DROVER_NODE_IPS="$_d_addresses" DROVER_NODELIST="$_d_names" DROVER_HEAD_IP="$_d_head"
+  export DROVER_NODE_RANK="$1" DROVER_NODE_NAME="$_d_node" DROVER_ATTEMPT_DIR="$_d_dir"
+  ${exportsOf({ DROVER_WORK_DIR: allocation.workDir })}
+  case $2 in
+    setup) export SKYPILOT_SETUP_NODE_IPS="$_d_addresses" SKYPILOT_SETUP_NODE_RANK="$1" SKYPILOT_SETUP_NUM_GPUS_PER_NODE=${gpus} ;;
+    run) export SKYPILOT_NODE_IPS="$_d_addresses" SKYPILOT_NODE_RANK="$1" SKYPILOT_NUM_GPUS_PER_NODE=${gpus} ;;
+  esac
+  cd "$DROVER_WORK_DIR" || exit 125
 }
+
+# The scheduler sends TERM to all processes at once, also to the script, whose end may be seen here before this shell's own.
+_d_linger() {
+  _d_tries=0
+  while [ "$_d_told" = 0 ] && [ "$_d_tries" -lt 10 ]; do
+    if _d_read_stop; then
+      _d_on_told
+      return
+    fi
+    case $_d_status in 0) return ;; 143) ;; *) [ "$_d_tries" = 0 ] || return 0 ;; esac
+    _d_nap
+    _d_tries=$((_d_tries + 1))
+  done
+}
+
+# The driver has passed on that the limit comes near.
+_d_on_warned() {
+  _d_woken=1
+${
+  warning
+    ? `  [ -n "$_d_forked" ] && [ "$_d_phase:$_d_told:$_d_ended" = run:0: ] || return 0
+  _d_is_same "$_d_pid" "$_d_script_start" && kill -${warning.sent} "$_d_pid" 2>/dev/null
+`
+    : ''
+}}
+
+# A warning that came before the script did is passed on once the script has had the time to prepare itself for signals.
+_d_catch_up() {
+  ${
+    warning && !isLaunched(allocation)
+      ? `[ -s "$_d_claim/warn" ] && [ "$_d_told" = 0 ] || return 0
+  _d_before=$_d_timer
+  _d_start_timer 2 ${warning.sent} "$_d_pid" "$_d_script_start"
+  _d_timer=$_d_before`
+      : ':'
+  }
+}
+${isLaunched(allocation) ? POLL.replaceAll('SECONDS', String(Math.max(1, Math.round(nodes / 100)))) : ''}`
+}
+
+/** What the driver writes for all nodes is looked for: no launcher can be trusted to pass signals on. */
+const POLL = `
+_d_start_poll() {
+  (
+    _d_before=$! _d_said='' _d_warnings=0
+    trap '' TERM INT HUP USR2
+    trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' USR1
+    while _d_is_same "$_d_self" "$_d_own_start"; do
+      PATH=$_d_tools sleep SECONDS &
+      wait "$!"
+      if [ -z "$_d_said" ] && _d_read_stop; then
+        _d_said=1
+        _d_is_same "$_d_self" "$_d_own_start" && kill -TERM "$_d_self"
+      fi
+      _d_at=0
+      while read -r _d_line; do _d_at=$((_d_at + 1)); done <"$_d_claim/warn"
+      if [ "$_d_at" != "$_d_warnings" ]; then
+        _d_warnings=$_d_at
+        _d_is_same "$_d_self" "$_d_own_start" && kill -USR2 "$_d_self"
+      fi
+    done
+  ) </dev/null >/dev/null 2>&1 &
+  _d_poller=$!
+}
+`
 
 function exportsOf(env: Readonly<Record<string, string>>): string {
   return shellAssignments(env).trimEnd()
 }
 
 const RUNNER = `
-_d_told=0 _d_ended=1 _d_heard='' _d_kill_at=0 _d_counters=''
+_d_told=0 _d_ended=1 _d_heard='' _d_kill_at=0 _d_counters='' _d_early=\${_d_early:-} _d_unrecorded=0
 
 # TERM, INT: told to stop. Before the identity line it is only kept in mind.
 _d_on_told() {
   _d_woken=1 _d_heard=1
   [ "$_d_told" = 0 ] && [ -z "$_d_ended" ] || return 0
-  if [ -e "$_d_claim/stop-peer" ]; then _d_told=peer; else _d_told=term; fi
+  if _d_read_stop; then _d_told=$_d_stop; else _d_told=term; fi
   # A second one (to the whole group, and by the driver) would only interrupt \`wait\`, which in bash can cost the status.
   trap '' TERM INT
   _d_tell
@@ -181,37 +328,40 @@ _d_read_times() {
 # Sets _d_left: what of the time limit is left; setup's share is gone.
 _d_read_limit() {
   _d_left=$_d_limit_cs
-  [ "$_d_phase" = run ] && [ -r "$_d_dir/events/$_d_rank" ] || return 0
+  [ "$_d_phase" = run ] && [ -r "$_d_own/events/$_d_rank" ] || return 0
   while read -r _d_line _d_key _d_value _d_rest; do
     case $_d_key:$_d_value in setup:cs=*) _d_left=$((_d_limit_cs - _d_cs + \${_d_value#cs=})) ;; esac
-  done <"$_d_dir/events/$_d_rank"
+  done <"$_d_own/events/$_d_rank"
 }
 
 # Runs phase $2 of rank $1: _d_status.
 _d_run_phase() {
-  _d_rank=$1 _d_phase=$2 _d_pid='' _d_script_start='' _d_termed='' _d_forked='' _d_last_child=$!
+  _d_rank=$1 _d_phase=$2 _d_proved='' _d_pid='' _d_script_start='' _d_termed='' _d_forked='' _d_last_child=$!
   _d_clock
   _d_began=$_d_now
   _d_node_of "$_d_rank"
   case $_d_phase in
-    setup) _d_out=$_d_dir/logs/setup-$_d_rank.log _d_err=$_d_out ;;
+    setup) _d_out=$_d_dir/logs/setup-\${_d_log:-$_d_rank}.log _d_err=$_d_out ;;
     run) _d_out=$_d_dir/logs/$_d_rank.out _d_err=$_d_dir/logs/$_d_rank.err ;;
   esac
   # First this line, then the look at the marks: who writes a mark and then finds no line can rely on the look.
   _d_event "$_d_rank" "runner pid=$_d_self start=$_d_own_start boot=$_d_boot node=$_d_node"
   _d_ended=''
-  if [ -n "$_d_heard" ] || [ -e "$_d_claim/stop-term" ] || [ -e "$_d_claim/stop-peer" ] || [ -e "$_d_dir/cancel" ]; then _d_on_told; fi
+  if [ -n "$_d_heard" ] || _d_read_stop || [ -e "$_d_dir/cancel" ]; then _d_on_told; fi
   if [ -n "$_d_limit_cs" ]; then
     _d_read_limit
     [ "$_d_left" -gt 0 ] || _d_on_alarm
   fi
   _d_status=143
   [ "$_d_told" != 0 ] || _d_run_script
+  [ "$_d_status:$_d_told" = 0:0 ] || _d_linger
   _d_ended=1
   _d_stop_timer
   _d_clock
   _d_end=$_d_now
   if [ -n "$_d_forked" ]; then
+    # The scheduler's KILL for all may come sooner than the end of what the script has left behind.
+    [ -z "$_d_early" ] || [ "$_d_told" = 0 ] || _d_prove
     if [ -n "$_d_termed" ]; then _d_remaining=$((_d_kill_at - _d_cs)); else _d_remaining=$_d_grace_cs; fi
     _d_end_group "$_d_pid" "$_d_script_start" "$_d_remaining"
     _d_clock
@@ -223,10 +373,15 @@ _d_run_phase() {
       run) _d_event "$_d_rank" "script_end code=$_d_status cpu_cs=$_d_cpu oom=$((_d_kills - _d_before))" ;;
     esac
   fi
-  if [ "$_d_phase:$_d_status:$_d_told" != setup:0:0 ]; then
-    _d_signal_of "$_d_status"
-    _d_record "$_d_rank" "$_d_rank" "$_d_status" "$_d_signal_number" "$_d_began" "$_d_end" "$_d_told" "$_d_phase" || _d_status=125
-  fi
+  _d_prove
+}
+
+# Writes the record, once.
+_d_prove() {
+  [ -z "$_d_proved" ] && [ "$_d_phase:$_d_status:$_d_told" != setup:0:0 ] || return 0
+  _d_proved=1
+  _d_signal_of "$_d_status"
+  _d_record "$_d_rank" "$_d_rank" "$_d_status" "$_d_signal_number" "$_d_began" "$_d_end" "$_d_told" "$_d_phase" || _d_status=125 _d_unrecorded=125
 }
 
 _d_run_script() {
@@ -247,7 +402,10 @@ _d_run_script() {
   _d_script_start=\${_d_script_start:-$_d_start}
   case $_d_phase in
     setup) _d_event "$_d_rank" "setup cs=$_d_cs pid=$_d_pid start=\${_d_script_start:--} boot=$_d_boot" ;;
-    run) _d_event "$_d_rank" "script pid=$_d_pid start=\${_d_script_start:--} boot=$_d_boot" ;;
+    run)
+      _d_event "$_d_rank" "script pid=$_d_pid start=\${_d_script_start:--} boot=$_d_boot"
+      _d_catch_up
+      ;;
   esac
   if [ "$_d_told" != 0 ]; then
     _d_stop_script

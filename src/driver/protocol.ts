@@ -8,8 +8,14 @@
  *   slots/<k>     lines `c <position> <cs>` and `r <position> <code> <told> <cs> <cs>`, see SlotLine
  *   bell          under the root: every writer appends `<job-id> <attempt> <word>` after each event or record;
  *                 a slot only when its last ring is 0.2 s ago: who hears a bell reads at once and once more 0.25 s later
- *   claim/<n>/    the programs' own: id (`<pid>:<start time>:<boot id>` of the driver; who creates it has the claim), stop-term and stop-peer (marks set
- *                 before the TERMs they explain), timeouts, end-*, tally-*, now-*, times-*, told-*, lost, wake
+ *   claim/<n>/    the programs' own, n being the scheduler's restart count: id (`<pid>:<start time>:<boot id>` of the driver; who creates it
+ *                 has the claim), stop (why all are to stop: `term`, `peer` or `timeout`, written before the TERMs that it explains; the first
+ *                 line counts), warn (a line per warning of the scheduler), nodes (`<name> <address>` by rank), timeouts, end-*, tally-*, now-*,
+ *                 times-*, told-*, lost, wake
+ *
+ * Inside an allocation the driver is the scheduler's own job: native_id is not the driver's to write. A requeued instance has
+ * `<attempt>r<n>/` for all of this. A task of a native array has `tasks/<t>/` with claim, events, exit and slots of its own,
+ * rings `<job-id> <attempt> <word> <t>`, and shares the rest; its setup writes logs/setup-<t>.log.
  *
  * `told`: `0` not told to stop, `term` (TERM or INT, or the cancel mark), `timeout` (its own time limit),
  * `peer` (ended because another rank failed). `phase`: `setup` or `run`.
@@ -47,7 +53,7 @@ export type RecordReading =
  * `told why=…` · `script_end code=… cpu_cs=… oom=…` · `container kind=image|driver|out_of_memory|staging element=… text=…` written by the wrapper of a
  * container (src/containers/), or by what brings files before setup (src/packaging/mount-script.ts), before it ends: why, text with %20 for a space and %25 for %.
  * · `no_proof` written by a script that stands for a process it did not start, before it ends with a code above 0: nobody knows how that one ended.
- * Words of events/job: `driver pid=… start=… boot=…` · `no_room rank=… what=gpus|cpus|memory|turn by=…` other jobs (ids by commas) hold what this one asks of the machine · `lease_failed rank=…` what it takes cannot be noted there · `ready` setup done here, the gate is awaited · `gate` setup done on all ranks · `slot k=… pid=… start=… boot=…` · `rank_lost rank=… code=…` (a runner died without a record) · `driver_end`.
+ * Words of events/job: `driver pid=… start=… boot=…` · `no_room rank=… what=gpus|cpus|memory|turn by=…` other jobs (ids by commas) hold what this one asks of the machine · `lease_failed rank=…` what it takes cannot be noted there · `ready` setup done here, the gate is awaited · `gate` setup done on all ranks · `slot k=… pid=… start=… boot=…` · `rank_lost rank=… code=…` (a runner died without a record) · `launch phase=… pid=… start=… boot=…` the scheduler's launcher began · `launch_failed phase=… code=… text=…` it ended with that code; the last line of logs/launch.log, as above · `nodes_failed wanted=… found=… code=… text=…` which nodes there are could not be found out · `warning` the scheduler announced its limit · `driver_end`.
  */
 export interface JobEventLine {
   readonly atSeconds: number
@@ -95,6 +101,12 @@ export const attemptPaths = {
   elementStderr: (position: number) => `logs/${position}.err`,
   setupLog: (rank: number) => `logs/setup-${rank}.log`,
   driverLog: 'logs/driver.log',
+  /** What the scheduler's launcher says, both phases; made by the driver. */
+  launchLog: 'logs/launch.log',
+  /** What task t of a native array writes: claim, events, exit, slots. */
+  task: (task: number) => `tasks/${task}`,
+  /** Name of the attempt directory of restart n, beside the first one's. */
+  requeued: (attemptDir: string, restart: number) => `${attemptDir}r${restart}`,
 } as const
 
 /** Name of the doorbell below a target's root. */
@@ -102,6 +114,18 @@ export const BELL = 'bell'
 
 /** Code of the records of a driver that was refused what it asks of its machine (phase `setup`, told `0`); nothing was run. */
 export const LEASE_EXIT_CODE = 98
+
+/** Code of the records of a driver that could not find out which nodes its allocation has (phase `setup`, told `0`); nothing was run. */
+export const ALLOCATION_EXIT_CODE = 94
+
+/** A driver that the scheduler started again ends with this code and runs nothing: a requeued attempt gets a directory of its own. */
+export const REQUEUED_EXIT_CODE = 95
+
+/**
+ * The driver could not begin: its mark in the claim directory can't be made (full disk, permissions), or it cannot tell which
+ * task of a native array it is. Nothing was run.
+ */
+export const DRIVER_UNUSABLE_EXIT_CODE = 96
 
 /** A driver that finds its claim taken ends with this code and runs nothing. */
 export const DUPLICATE_EXIT_CODE = 97

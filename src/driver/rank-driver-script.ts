@@ -10,12 +10,15 @@ _d_who() { _d_find_line "$1" runner; }
 # True when the last event of rank $1 is the good end of its setup. In bash a signal to the driver can cost the child's status.
 _d_setup_went_well() {
   _d_last=''
-  while read -r _d_line _d_key _d_rest; do _d_last="$_d_key $_d_rest"; done <"$_d_dir/events/$1"
+  while read -r _d_line _d_key _d_rest; do _d_last="$_d_key $_d_rest"; done <"$_d_own/events/$1"
   [ "$_d_last" = 'setup_end code=0' ]
 }
 
-# Child $1 of this phase has ended with status $2.
-_d_child_ended() {
+_d_here_only=1
+_d_child_ended() { _d_rank_ended "$@"; }
+
+# Rank $1 has ended, its runner or the launch of all with status $2. _d_here_only: all ranks are children of this driver.
+_d_rank_ended() {
   if _d_read_record "$1"; then
     # A setup that has a record went wrong, also when it ended with 0 after it had been told to stop.
     [ "$_d_phase:$_d_r_code" != setup:0 ] || _d_r_code=1
@@ -25,7 +28,7 @@ _d_child_ended() {
     [ "$_d_phase" = setup ] || _d_stop_peers
     return
   fi
-  if [ "$_d_phase" = setup ] && { [ "$2" = 0 ] || _d_setup_went_well "$1"; }; then return 0; fi
+  if [ "$_d_phase" = setup ] && { [ "$_d_here_only:$2" = 1:0 ] || _d_setup_went_well "$1"; }; then return 0; fi
   if [ "$_d_phase" = setup ]; then _d_kind=setup; else _d_kind=script; fi
   if ! _d_find_line "$1" "$_d_kind" && [ "$_d_told$_d_peer" != 0 ]; then
     # Ended before it had come to run anything.
@@ -35,8 +38,8 @@ _d_child_ended() {
   # The runner died without a record: what it was to watch over is ended.
   _d_lost=1
   printf '%s\\n' "$1" >>"$_d_claim/lost"
-  [ -z "$_d_found_pid" ] || _d_kill "$_d_found_pid" "$_d_found_start"
-  if _d_find_line "$1" runner; then _d_kill "$_d_found_pid" "$_d_found_start"; fi
+  [ -z "$_d_here_only" ] || [ -z "$_d_found_pid" ] || _d_kill "$_d_found_pid" "$_d_found_start"
+  if [ -n "$_d_here_only" ] && _d_find_line "$1" runner; then _d_kill "$_d_found_pid" "$_d_found_start"; fi
   _d_clock
   _d_event job "rank_lost rank=$1 code=$2"
   if [ "$2" = 0 ]; then _d_note_failure 1 "$_d_now" 0; else _d_note_failure "$2" "$_d_now" 0; fi
@@ -67,7 +70,7 @@ _d_close_ranks() {
 
 _d_run_all() {
   # shellcheck disable=SC2086
-  _d_run_children run $_d_ranks
+  _d_run_children run $_d_children
   # A record that did not reach the disk is no success.
   for _d_child in $_d_ranks; do
     _d_read_record "$_d_child" || _d_lost=1

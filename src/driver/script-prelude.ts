@@ -1,3 +1,4 @@
+import { compileAttemptPlace } from './allocation-script.ts'
 import { type DriverOptions, validateDriverOptions } from './driver-options.ts'
 import { exitChecksumShell } from './exit-checksum.ts'
 import { quoteShell } from './quote.ts'
@@ -14,17 +15,24 @@ import { SIGNAL_RESET } from './signal-reset.ts'
  * - `kill -TERM "-$pid"` without `--`, which busybox takes for a number.
  * - Redirections stand on `printf`, `read` or groups: a failing one on `:` or `exec` ends a POSIX shell.
  */
-export function compilePrelude(options: DriverOptions): string {
+export function compilePrelude(options: DriverOptions, program: 'driver' | 'node'): string {
   validateDriverOptions(options)
   const { timeoutSeconds } = options
   return `${options.processGroups === 'bash' ? RESTART_AS_BASH : ''}
-_d_job=${quoteShell(options.jobId)} _d_attempt=${options.attempt} _d_restart=0
-_d_dir=${quoteShell(options.attemptDir)}
-_d_bell=${quoteShell(options.bellPath)}
+_d_job=${quoteShell(options.jobId)} _d_attempt=${options.attempt}
+${compileAttemptPlace(options, program)}_d_bell=${quoteShell(options.bellPath)}
 # Time limit and grace (TERM to KILL): seconds, and in hundredths. No limit: empty.
 _d_limit_cs=${timeoutSeconds === undefined ? "''" : Math.round(timeoutSeconds * 100)}
 _d_grace=${options.graceSeconds} _d_grace_cs=${Math.round(options.graceSeconds * 100)}
-${FUNCTIONS}${SIGNAL_RESET}${exitChecksumShell}${GROUPS[options.processGroups]}`
+${FUNCTIONS}${compileRing(options)}${SIGNAL_RESET}${exitChecksumShell}${GROUPS[options.processGroups]}`
+}
+
+function compileRing({ allocation }: DriverOptions): string {
+  const task = allocation?.task ? { format: ' %s', word: ' "$_d_task"' } : { format: '', word: '' }
+  return `
+# Rings the doorbell. Nobody may be there to hear it; the records are what counts.
+_d_ring() { { printf '%s %s %s${task.format}\\n' "$_d_job" "$_d_attempt" "$1"${task.word} >>"$_d_bell"; } 2>/dev/null; }
+`
 }
 
 /** Job control of bash makes the groups; other shells have none without a terminal. */
@@ -71,7 +79,7 @@ _d_become_script() { _d_exec_reset "$@"; }
 }
 
 const FUNCTIONS = `
-_d_claim=$_d_dir/claim/$_d_restart
+_d_claim=$_d_own/claim/$_d_restart
 _d_tools=$PATH
 if [ -r /proc/self/stat ] && [ -r /proc/uptime ]; then _d_proc=1; else _d_proc=; fi
 
@@ -173,16 +181,13 @@ _d_find_tool() { _d_look_for "$1" || { echo "drover: no $1 on PATH" >&2 && retur
 
 # _d_event FILE TEXT: an event line, and the bell. Needs _d_clock before.
 _d_event() {
-  printf '%s %s\\n' "$_d_now" "$2" >>"$_d_dir/events/$1"
+  printf '%s %s\\n' "$_d_now" "$2" >>"$_d_own/events/$1"
   _d_ring "\${2%% *}"
 }
 
-# Rings the doorbell. Nobody may be there to hear it; the records are what counts.
-_d_ring() { { printf '%s %s %s\\n' "$_d_job" "$_d_attempt" "$1" >>"$_d_bell"; } 2>/dev/null; }
-
 # _d_record FILE RANK CODE SIGNAL START END TOLD PHASE: one exit record, appended at once. A full disk is tried again.
 _d_record() {
-  _d_file=$_d_dir/exit/$1
+  _d_file=$_d_own/exit/$1
   shift
   _d_checksum "$@"
   _d_tries=0
@@ -200,7 +205,7 @@ _d_break=
 
 # Reads the exit record of rank $1: _d_r_code _d_r_signal _d_r_start _d_r_end _d_r_told _d_r_phase. False when there is none.
 _d_read_record() {
-  [ -r "$_d_dir/exit/$1" ] || return 1
+  [ -r "$_d_own/exit/$1" ] || return 1
   while read -r _d_r_word _d_r_version _d_r_rank _d_r_code _d_r_signal _d_r_start _d_r_end _d_r_told _d_r_phase _d_r_sum; do
     [ "$_d_r_word $_d_r_version $_d_r_rank" = "exit 1 $1" ] || continue
     for _d_each in "$_d_r_code" "$_d_r_signal" "$_d_r_start" "$_d_r_end" "$_d_r_sum"; do
@@ -209,8 +214,16 @@ _d_read_record() {
     done
     _d_checksum "$_d_r_rank" "$_d_r_code" "$_d_r_signal" "$_d_r_start" "$_d_r_end" "$_d_r_told" "$_d_r_phase"
     [ "$_d_sum" = "$_d_r_sum" ] && return 0
-  done <"$_d_dir/exit/$1"
+  done <"$_d_own/exit/$1"
   return 1
+}
+
+# Sets _d_stop: why all are to stop (term, peer, timeout), as the driver has written it. False while nobody is to. By content,
+# because other nodes know a new file only when their caches of names have run out.
+_d_read_stop() {
+  _d_stop=''
+  { read -r _d_stop <"$_d_claim/stop"; } 2>/dev/null
+  [ -n "$_d_stop" ]
 }
 
 # Sets _d_signal_number of exit code $1: 129 to 192 count as signals.
@@ -246,7 +259,7 @@ _d_start_timer() {
   (
     _d_before=$!
     # A TERM for the whole group is none for the clock.
-    trap '' TERM INT HUP
+    trap '' TERM INT HUP USR2
     trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' USR1
     PATH=$_d_tools sleep "$1" &
     wait "$!"

@@ -1,3 +1,4 @@
+import { ranksOf } from './allocation-script.ts'
 import type { DriverOptions } from './driver-options.ts'
 import { shellAssignments } from './quote.ts'
 import { elementCommand, isDirectElement } from './run-script.ts'
@@ -19,10 +20,13 @@ import { elementCommand, isDirectElement } from './run-script.ts'
  */
 export function compileSlot(options: DriverOptions, slots: NonNullable<DriverOptions['slots']>): string {
   const { elements } = slots
+  const { task, warning } = options.allocation ?? {}
   const names = elements.kind === 'file' ? elements.names : ['DROVER_ARRAY_VALUE']
   const env = (slots.env ?? []).flatMap((variables, slot) => (Object.keys(variables).length === 0 ? [] : [{ variables, slot }]))
   return `
-_d_count=${elements.count} _d_slot_rank=${options.ranks[0]?.rank ?? 0}
+_d_from=${task ? `$((_d_task * ${task.chunk}))` : 0}
+_d_to=${task ? `$((_d_from + ${task.chunk}))` : elements.count}${task ? `\n[ "$_d_to" -le ${elements.count} ] || _d_to=${elements.count}` : ''}
+_d_slot_rank=${ranksOf(options)[0] ?? 0}
 # What differs by slot, exported after the environment of job and rank.
 _d_export_slot() {
   case $1 in
@@ -32,7 +36,7 @@ ${env.map(({ variables, slot }) => `    ${slot}) ${shellAssignments(variables).t
 _d_export_element() { export DROVER_ARRAY_INDEX SKYPILOT_JOB_RANK ${names.join(' ')}; }
 ${
   elements.kind === 'file'
-    ? `_d_open_elements() { exec 4<"$_d_dir/elements"; }
+    ? `_d_open_elements() { exec 4<"$${task ? '_d_own' : '_d_dir'}/elements"; }
 # Values may hold newlines, written as $_d_nl.
 _d_nl='
 '
@@ -42,9 +46,9 @@ _d_next() {
 _d_set_values() {
   eval "$_d_values"
 }`
-    : `_d_open_elements() { _d_index=0; }
+    : `_d_open_elements() { _d_index=$_d_from; }
 _d_next() {
-  [ "$_d_index" -lt "$_d_count" ] || return 1
+  [ "$_d_index" -lt "$_d_to" ] || return 1
   _d_position=$_d_index _d_index=$((_d_index + 1))
 }
 _d_set_values() { DROVER_ARRAY_VALUE=$(($1 * ${elements.step} + ${elements.start})); }`
@@ -56,6 +60,16 @@ _d_start_element() {
   } >>"$_d_dir/logs/$_d_position.out" 2>|"$_d_dir/logs/$_d_position.err" 4<&- 5>&- &
 }
 _d_array_size=${slots.size ?? elements.count}
+${
+  options.allocation
+    ? `# The driver has passed on that the scheduler's limit comes near.
+_d_catch_warnings() { trap _d_on_slot_warned USR2; }
+_d_on_slot_warned() {
+  _d_woken=1
+  ${warning ? `[ -z "$_d_running" ] || [ "$!" = "$_d_before" ] || kill -${warning.sent} "\${_d_pid:-$!}" 2>/dev/null` : ':'}
+}`
+    : '_d_catch_warnings() { :; }'
+}
 ${SLOT}`
 }
 
@@ -74,7 +88,9 @@ _d_on_slot_stop() {
 
 # Sets _d_told when there is a reason to end the element at _d_position.
 _d_find_reason() {
-  if [ -e "$_d_claim/stop-term" ] || _d_lists "$_d_dir/cancel_elements" "$_d_position"; then
+  if _d_read_stop; then
+    _d_told=$_d_stop
+  elif _d_lists "$_d_dir/cancel_elements" "$_d_position"; then
     _d_told=term
   elif [ -n "$_d_limit_cs" ] && _d_lists "$_d_claim/timeouts" "$_d_position"; then
     _d_told=timeout
@@ -128,9 +144,10 @@ _d_slot() {
   trap _d_on_slot_stop TERM INT
   trap '_d_woken=1' HUP
   trap : PIPE
+  _d_catch_warnings
   _d_begin "$2" "$3"
-  printf '%s slot k=%s pid=%s start=%s boot=%s\\n' "$_d_now" "$_d_k" $$ "$_d_own_start" "$_d_boot" >>"$_d_dir/events/job"
-  exec </dev/null 5>>"$_d_dir/slots/$_d_k"
+  printf '%s slot k=%s pid=%s start=%s boot=%s\\n' "$_d_now" "$_d_k" $$ "$_d_own_start" "$_d_boot" >>"$_d_own/events/job"
+  exec </dev/null 5>>"$_d_own/slots/$_d_k"
   _d_open_elements
   # shellcheck source=/dev/null
   [ -r "$_d_dir/env" ] && . "$_d_dir/env"
@@ -147,7 +164,7 @@ _d_slot() {
     [ -e "$_d_dir/logs/$_d_position.out" ] && continue
     # Forget the TERMs of the element before, then look for the mark: in the other order one could go unheard.
     _d_woken='' _d_heard='' _d_told=0 _d_pid='' _d_termed=''
-    [ -e "$_d_claim/stop-term" ] && break
+    [ -s "$_d_claim/stop" ] && break
     { printf '' >"$_d_dir/logs/$_d_position.out"; } 2>/dev/null || continue
     _d_begun=$_d_cs
     printf 'c %s %s\\n' "$_d_position" "$_d_begun" >&5 || _d_journal "c $_d_position $_d_begun"
