@@ -1,0 +1,319 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { type ClusterState, createClusterState, findRecords, forgetJob, parseIdSelector } from './cluster-state.ts'
+import { installCommands } from './command-client.ts'
+import { CommandServer } from './command-server.ts'
+import { JobLife } from './job-life.ts'
+import { type OutageKind, outageAnswer } from './outages.ts'
+import { sacct } from './sacct-command.ts'
+import { sbatch } from './sbatch-command.ts'
+import { scancel } from './scancel-command.ts'
+import { type CommandCall, type CommandContext, CommandFailure, type SlurmCommand } from './slurm-command.ts'
+import { publicId, type SlurmJob, type SlurmState, shownState } from './slurm-job.ts'
+import { type FakeSlurmOptions, resolveSlurmSettings } from './slurm-options.ts'
+import { squeue } from './squeue-command.ts'
+
+/** A job as tests look at it. */
+export interface FakeSlurmJob {
+  /** Raw id, as `%A` of squeue. */
+  readonly id: number
+  /** `123`, `123_4`, `123_[5-9%2]`. */
+  readonly publicId: string
+  readonly name: string
+  /** As squeue says it, COMPLETING included. */
+  readonly state: SlurmState
+  readonly reason: string
+  readonly exitCode: number
+  readonly exitSignal: number
+  readonly nodes: readonly string[]
+  readonly restarts: number
+  /** Pids of its processes. */
+  readonly pids: readonly number[]
+  readonly submitMs: number
+  readonly startMs: number | undefined
+  readonly endMs: number | undefined
+}
+
+/** An id in any form a user may type: `5`, `'5_3'`. */
+export type FakeJobId = number | string
+
+/** A fake Slurm 22.05: commands on PATH, one controller in this process, jobs that are real processes of this machine. */
+export interface FakeSlurm {
+  /** Directory of the commands, to be put first on PATH. */
+  readonly path: string
+  /** Environment to run things with: this process's, with `path` first on PATH. */
+  readonly env: Readonly<Record<string, string>>
+  /** The fake's clock, ms since the epoch. */
+  now(): number
+  /** Lets time pass at once; limits, begin times and MinJobAge take effect before it returns. */
+  advance(ms: number): void
+  /** A job or element the controller knows; undefined when it has none. */
+  job(id: FakeJobId): FakeSlurmJob | undefined
+  /** All records of the controller; waiting elements of an array are one record. */
+  jobs(): readonly FakeSlurmJob[]
+  /** Puts a job into a state; an end state ends its processes by KILL. */
+  setState(
+    id: FakeJobId,
+    state: SlurmState,
+    options?: { readonly reason?: string; readonly exitCode?: number; readonly exitSignal?: number },
+  ): void
+  /** The start that squeue --start shows for a waiting job. */
+  setExpectedStart(id: FakeJobId, ms: number): void
+  hold(id: FakeJobId, reason?: 'JobHeldUser' | 'JobHeldAdmin'): void
+  release(id: FakeJobId): void
+  suspend(id: FakeJobId): void
+  resume(id: FakeJobId): void
+  /** As `scontrol requeue`: REQUEUED, then PENDING BeginTime for about two minutes. */
+  requeue(id: FakeJobId): void
+  /** As its partition's preemption says; without one, requeued if it may be. */
+  preempt(id: FakeJobId): void
+  /** Its machine dies: NODE_FAIL; requeued unless it was submitted with --no-requeue. */
+  nodeFail(id: FakeJobId): void
+  /** OUT_OF_MEMORY 0:125. */
+  oom(id: FakeJobId): void
+  /** TIMEOUT at once. */
+  timeout(id: FakeJobId): void
+  /** Breaks Slurm, until `recover` or for a span of real time. */
+  outage(kind: OutageKind, options?: { readonly forMs?: number }): void
+  /** Mends everything; what a hung controller had accepted is carried out now, or lost with `lost`. */
+  recover(options?: { readonly lost?: boolean }): void
+  /** Every call of the command takes this much longer; real milliseconds, 0 ends it. */
+  delay(command: string, ms: number): void
+  /** The command's next output (stdout) is cut off after so many bytes. */
+  truncateNextOutput(command: string, bytes: number): void
+  /** The command's next output (stdout) is this text. */
+  garble(command: string, text: string): void
+  /** The controller forgets an ended job, as after MinJobAge; accounting keeps it. */
+  forget(id: FakeJobId): void
+  /** Accounting forgets everything. */
+  purgeHistory(): void
+  /**
+   * The controller forgets all jobs from this raw id on (default: all) and gives their ids out again, as one that was killed
+   * before it saved its state. Accounting keeps their rows as they were; their processes are killed.
+   */
+  reuseIds(from?: number): void
+  /** Rows reach accounting this much later. */
+  accountingLag(ms: number): void
+  /** The next sbatch makes its job, and then reports `Socket timed out`. */
+  submitThenHang(): void
+  /** The next sbatch reports `Socket timed out`, and no job is made. */
+  submitHangsUnmade(): void
+  /** How often a command was called; without a name, all of them. */
+  calls(command?: string): number
+  /** Command lines of all calls, oldest first. */
+  callLines(): readonly string[]
+  /** Ends every process it started, and removes what it wrote into its directory. */
+  close(): Promise<void>
+}
+
+const COMMANDS: Readonly<Record<string, SlurmCommand>> = { sbatch, squeue, sacct, scancel }
+
+/** Starts a fake Slurm in a directory. It holds no timer that keeps a process alive; `close` it all the same. */
+export async function createFakeSlurm(options: FakeSlurmOptions): Promise<FakeSlurm> {
+  const { username, uid, gid } = userInfo()
+  const settings = resolveSlurmSettings(options, { name: username, uid, gid })
+  mkdirSync(settings.directory, { recursive: true })
+  const state = createClusterState(settings)
+  const life = new JobLife(state, randomBytes(6).toString('hex'))
+  const faults = new CommandFaults(state, life)
+  const socketPath = `${settings.directory}/socket`
+  const server = await CommandServer.listen(socketPath, (call) => faults.answer(call))
+  const path = installCommands(settings.directory, socketPath)
+  const env: Record<string, string> = { PATH: `${path}:${process.env['PATH'] ?? '/usr/bin:/bin'}` }
+  for (const [name, value] of Object.entries(process.env)) if (name !== 'PATH' && value !== undefined) env[name] = value
+
+  const find = (id: FakeJobId): SlurmJob => {
+    const job = lookUp(state, id)
+    if (!job) throw new Error(`the fake Slurm has no job ${id}`)
+    return job
+  }
+  const view = (job: SlurmJob): FakeSlurmJob => viewJob(job, life)
+  const end = (id: FakeJobId, how: Parameters<JobLife['end']>[1]): void => life.end(find(id), how)
+
+  return {
+    path,
+    env,
+    now: () => state.clock.now(),
+    advance(ms) {
+      state.clock.advance(ms)
+      life.look()
+    },
+    job: (id) => {
+      const job = lookUp(state, id)
+      return job && view(job)
+    },
+    jobs: () => [...state.jobs.values()].map(view),
+    setState(id, word, given = {}) {
+      const job = find(id)
+      if (word === 'PENDING' || word === 'RUNNING') Object.assign(job, { state: word, reason: given.reason ?? job.reason })
+      else life.end(job, { state: word, atOnce: true, exitCode: given.exitCode ?? 0, ...given })
+    },
+    setExpectedStart: (id, ms) => Object.assign(find(id), { expectedStartMs: ms }),
+    hold: (id, reason = 'JobHeldUser') => life.hold(find(id), reason),
+    release: (id) => life.release(find(id)),
+    suspend: (id) => life.suspend(find(id)),
+    resume: (id) => life.resume(find(id)),
+    requeue: (id) => life.requeue(find(id)),
+    preempt: (id) => life.preempt(find(id)),
+    nodeFail(id) {
+      const job = find(id)
+      const why = ' DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS'
+      life.end(job, { state: 'NODE_FAIL', reason: 'NodeDown', why, atOnce: true, afterwards: job.request.requeue ? 'requeue' : 'end' })
+    },
+    oom: (id) => end(id, { state: 'OUT_OF_MEMORY', reason: 'OutOfMemory', exitSignal: 125, atOnce: true, quiet: true }),
+    timeout: (id) => end(id, { state: 'TIMEOUT', reason: 'TimeLimit', why: ' DUE TO TIME LIMIT' }),
+    outage: (kind, given) => faults.break(kind, given?.forMs),
+    recover: (given) => faults.recover(given?.lost ?? false),
+    delay: (command, ms) => faults.delays.set(command, ms),
+    truncateNextOutput: (command, bytes) => faults.edits.set(command, (text) => Buffer.from(text).subarray(0, bytes).toString()),
+    garble: (command, text) => faults.edits.set(command, () => text),
+    forget: (id) => forgetJob(state, find(id)),
+    purgeHistory: () => state.accounting.purge(),
+    reuseIds(from = settings.firstJobId) {
+      for (const job of [...state.jobs.values()]) if (job.id >= from) life.drop(job)
+      state.nextId = from
+    },
+    accountingLag: (ms) => Object.assign(state.accounting, { lagMs: ms }),
+    submitThenHang: () => faults.nextSubmit('made'),
+    submitHangsUnmade: () => faults.nextSubmit('unmade'),
+    calls: (command) => faults.lines.filter((line) => command === undefined || line.startsWith(`${command} `)).length,
+    callLines: () => faults.lines,
+    async close() {
+      faults.close()
+      await server.close()
+      await life.close()
+      for (const name of ['bin', 'spool', 'client.cjs', 'socket']) rmSync(`${settings.directory}/${name}`, { recursive: true, force: true })
+    },
+  }
+}
+
+function lookUp(state: ClusterState, id: FakeJobId): SlurmJob | undefined {
+  const selector = parseIdSelector(String(id))
+  return selector && (selector.tasks ? findRecords(state, selector)[0] : (state.jobs.get(selector.id) ?? findRecords(state, selector)[0]))
+}
+
+function viewJob(job: SlurmJob, life: JobLife): FakeSlurmJob {
+  const { id, reason, exitCode, exitSignal, nodes, restarts, submitMs, startMs, endMs } = job
+  const facts = { id, reason, exitCode, exitSignal, nodes, restarts, submitMs, startMs, endMs }
+  const tasks = job.pendingTasks && job.state === 'PENDING' ? job.pendingTasks.join(',') : undefined
+  return {
+    ...facts,
+    publicId: publicId(job, tasks),
+    name: job.request.name,
+    state: shownState(job),
+    get pids() {
+      return life.runningOf(job)?.processes() ?? []
+    },
+  }
+}
+
+/** What stands between a call and its command: outages, delays, damaged output. */
+class CommandFaults {
+  readonly delays = new Map<string, number>()
+  readonly edits = new Map<string, (text: string) => string>()
+  readonly lines: string[] = []
+  readonly #context: CommandContext
+  readonly #state: ClusterState
+  readonly #life: JobLife
+  readonly #accepted: (() => Promise<unknown>)[] = []
+  #outage: OutageKind | undefined
+  #recovery: NodeJS.Timeout | undefined
+  #submitFault: 'made' | 'unmade' | undefined
+
+  constructor(state: ClusterState, life: JobLife) {
+    this.#state = state
+    this.#life = life
+    this.#context = {
+      state,
+      life,
+      takeSubmitFault: () => {
+        const fault = this.#submitFault
+        this.#submitFault = undefined
+        return fault === undefined ? undefined : 'hang'
+      },
+    }
+  }
+
+  break(kind: OutageKind, forMs: number | undefined): void {
+    clearTimeout(this.#recovery)
+    this.#outage = kind
+    this.#life.pause(kind === 'down' || kind === 'hung')
+    if (forMs !== undefined) this.#recovery = setTimeout(() => this.recover(false), forMs)
+  }
+
+  recover(lost: boolean): void {
+    clearTimeout(this.#recovery)
+    this.#outage = undefined
+    this.#life.pause(false)
+    for (const carryOut of this.#accepted.splice(0)) if (!lost) void carryOut()
+  }
+
+  nextSubmit(fault: 'made' | 'unmade'): void {
+    this.#submitFault = fault
+  }
+
+  close(): void {
+    clearTimeout(this.#recovery)
+  }
+
+  async answer(call: CommandCall): Promise<number> {
+    this.lines.push([call.command, ...call.argv, ''].join(' '))
+    await this.#wait(this.delays.get(call.command) ?? 0)
+    const broken = this.#outage && outageAnswer(this.#outage, call)
+    if (broken) {
+      if (broken.carriedOutLater) this.#accepted.push(() => this.#run({ ...silent(call) }))
+      await this.#wait(broken.ms * this.#state.settings.outageTimeScale)
+      if (broken.out) call.out(broken.out)
+      if (broken.err) call.err(broken.err)
+      return broken.code
+    }
+    if (call.command === 'sbatch' && this.#submitFault === 'unmade') {
+      this.#submitFault = undefined
+      await this.#wait(10_500 * this.#state.settings.outageTimeScale)
+      call.err('sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n')
+      return 1
+    }
+    const edit = this.edits.get(call.command)
+    if (!edit) return this.#run(call)
+    this.edits.delete(call.command)
+    let text = ''
+    const edited = silent(call)
+    const code = await this.#run({ ...edited, out: (piece) => (text += piece), err: (piece) => call.err(piece) })
+    call.out(edit(text))
+    return code
+  }
+
+  async #run(call: CommandCall): Promise<number> {
+    const command = COMMANDS[call.command]
+    if (!command) throw new Error(`the fake Slurm has no command ${call.command}`)
+    try {
+      return await command(this.#context, call)
+    } catch (error) {
+      if (!(error instanceof CommandFailure)) throw error
+      call.err(`${error.message}\n`)
+      return error.code
+    }
+  }
+
+  async #wait(ms: number): Promise<void> {
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
+  }
+}
+
+/** The same call, its output going nowhere. */
+function silent(call: CommandCall): CommandCall {
+  const { command, argv, cwd, env } = call
+  return {
+    command,
+    argv,
+    cwd,
+    env,
+    out: () => {},
+    err: () => {},
+    write: () => {},
+    readStdin: (onBytes) => call.readStdin(onBytes),
+    onSignal: (listener) => call.onSignal(listener),
+    onGone: (listener) => call.onGone(listener),
+  }
+}

@@ -1,0 +1,95 @@
+import type { CommandCall } from './slurm-command.ts'
+
+/** Ways in which Slurm is broken. `down`: slurmctld stopped; `hung`: it accepts and does not answer; the others by name. */
+export type OutageKind = 'down' | 'hung' | 'accounting_down' | 'accounting_hung' | 'munge_down'
+
+/** What a command does while Slurm is broken. */
+export interface OutageAnswer {
+  readonly code: number
+  /** How long the real one takes. */
+  readonly ms: number
+  readonly out?: string
+  readonly err?: string
+  /** The request is in the controller's queue, and is carried out when it wakes. */
+  readonly carriedOutLater?: boolean
+}
+
+const CONNECT = 'Unable to contact slurm controller (connect failure)'
+const TIMED_OUT = 'Socket timed out on send/recv operation'
+
+/** The answer of one command; undefined: it works as ever. Rows of slurm.md's table, measured on 22.05.8 with MessageTimeout=10. */
+export function outageAnswer(kind: OutageKind, call: CommandCall): OutageAnswer | undefined {
+  // Version and help are printed without asking anyone; so are lists of hosts.
+  if (call.argv.some((word) => word === '--version' || word === '-V')) return undefined
+  if (call.command === 'scontrol' && /^hostn|^hostl/.test(call.argv[1] ?? '')) return undefined
+  const database = call.command === 'sacct' || call.command === 'sacctmgr'
+  if (kind === 'munge_down') return mungeDown(call)
+  if (kind === 'accounting_down') return database ? accountingDown(call) : undefined
+  if (kind === 'accounting_hung') return database ? accountingHung(call) : undefined
+  if (database) return undefined
+  return controllerGone(call, kind === 'hung')
+}
+
+/** Words before the error: each command has its own. */
+function prefix(call: CommandCall): string {
+  switch (call.command) {
+    case 'sbatch':
+      return 'sbatch: error: Batch job submission failed: '
+    case 'sinfo':
+      return 'slurm_load_partitions: '
+    case 'srun':
+      return 'srun: error: Unable to allocate resources: '
+    default:
+      return 'slurm_load_jobs error: '
+  }
+}
+
+function controllerGone(call: CommandCall, hung: boolean): OutageAnswer {
+  const error = hung ? TIMED_OUT : CONNECT
+  const once = hung ? 10_000 : 9000
+  const { command, argv } = call
+  if (command === 'scontrol' && argv.includes('ping')) {
+    return hung
+      ? { code: 1, ms: 10_000, out: 'Slurmctld(primary) at localhost is DOWN\n' }
+      : { code: 1, ms: 100, out: 'Slurmctld(primary) at localhost is DOWN\n' }
+  }
+  if (command === 'scancel') {
+    const id = argv.findLast((word) => /^\d/.test(word)) ?? ''
+    return { code: hung ? 140 : 8, ms: once, err: `scancel: error: Kill job error on job id ${id}: ${error}\n`, carriedOutLater: hung }
+  }
+  if (command === 'sbatch') return { code: 1, ms: hung ? 10_500 : once, err: `${prefix(call)}${error}\n`, carriedOutLater: hung }
+  // One id: asked for twice, with and without the array form.
+  const twice = (command === 'scontrol' && argv.includes('job')) || (command === 'squeue' && argv.some((word) => /^(-j|--jobs)/.test(word)))
+  return { code: 1, ms: twice ? 2 * once : once, err: `${prefix(call)}${error}\n` }
+}
+
+function accountingDown(call: CommandCall): OutageAnswer {
+  const { command } = call
+  return {
+    code: 1,
+    ms: 100,
+    err: `${command}: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:localhost:6819: Connection refused\n${command}: error: Sending PersistInit msg: Connection refused\n${command}: error: Problem talking to the database: Connection refused\n`,
+  }
+}
+
+function accountingHung({ command }: CommandCall): OutageAnswer {
+  return {
+    code: 1,
+    ms: 46_000,
+    err: `${command}: error: slurm_persist_conn_open: No response to persist_init\n${command}: error: Sending PersistInit msg: Resource temporarily unavailable\n${command}: error: Problem talking to the database: Resource temporarily unavailable\n`,
+  }
+}
+
+function mungeDown(call: CommandCall): OutageAnswer {
+  const { command, argv } = call
+  const munge = `${command}: error: If munged is up, restart with --num-threads=10\n${command}: error: Munge encode failed: Failed to connect to "/run/munge/munge.socket.2": No such file or directory\n${command}: error: slurm_send_node_msg: auth_g_create: REQUEST has authentication error: Invalid authentication credential\n`
+  const error = 'Protocol authentication error'
+  if (command === 'scancel') {
+    const id = argv.findLast((word) => /^\d/.test(word)) ?? ''
+    return { code: 239, ms: 51_000, err: `${munge}scancel: error: Kill job error on job id ${id}: ${error}\n` }
+  }
+  if (command === 'srun') return { code: 1, ms: 200_000, err: `${munge}${prefix(call)}${error}\n` }
+  const twice = (command === 'scontrol' && argv.includes('job')) || (command === 'squeue' && argv.some((word) => /^(-j|--jobs)/.test(word)))
+  const ms = twice ? 100_000 : command === 'sbatch' || command === 'squeue' ? 50_000 : 51_000
+  return { code: 1, ms, err: `${munge}${prefix(call)}${error}\n` }
+}
