@@ -92,8 +92,9 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
   return submissions
 }
 
-/** The nodes of a target of several machines. */
+/** The nodes of a target of several machines, or the one that is not this machine. */
 function nodePlaces({ transport, site }: OpenTarget): readonly { readonly root: string; readonly transport: Transport }[] | undefined {
+  if (transport.nodes === undefined && transport.remote) return [{ root: site.root, transport }]
   return transport.nodes?.map((node) => ({ root: factsOf(site, node).root, transport: transportAt(transport, node) }))
 }
 

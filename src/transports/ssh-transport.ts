@@ -37,6 +37,7 @@ export function createSshTransport(options: SshOptions): SshTransport {
 
 class HostTransport implements SshTransport, TreeHost {
   readonly name: string
+  readonly remote = true
   readonly options: SshOptions
   readonly #connection: SshConnection
   readonly #workers: SshWorkers

@@ -30,6 +30,8 @@ export interface FileToWrite {
 export interface Transport {
   /** For messages: `local`, `ssh gpu1`. */
   readonly name: string
+  /** True where the files there are none of this machine. */
+  readonly remote?: true
   /** Names of the nodes of a target that has several; absent: the transport reaches one machine, whose name is ''. */
   readonly nodes?: readonly string[]
   /** The transport of one node; absent where there is one machine. */
