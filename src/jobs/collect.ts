@@ -1,9 +1,15 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { toErrorJson } from '../errors.ts'
 import type { JobRow } from '../store/store.ts'
 import { type Transport, transportAt } from '../transports/transport.ts'
 import type { ActiveAttempt } from './active-attempt.ts'
 import { workDirsOf } from './attempt-plan.ts'
+import type { JobContext } from './job-context.ts'
+
+/** How long a node that does not answer is waited for, and how often it is asked, ms. What is lacking then `drover fetch` brings. */
+const PATIENCE_MS = 900_000
+const ASK_AGAIN_MS = 3_000
 
 export interface CollectOutcome {
   /** Local directory the files were brought to; undefined when they could not be. */
@@ -36,14 +42,28 @@ export async function fetchOutputs(
   return files
 }
 
-/** Collects what the task's `collect` names. Never rejects: a failure is a warning beside the job's own end. */
-export async function collectOutputs(active: ActiveAttempt, job: JobRow, transport: Transport): Promise<CollectOutcome> {
+/**
+ * Collects what the task's `collect` names; what a cut connection left undone is done when the node answers again. Rejects only
+ * when the supervisor stops: any other failure is a warning beside the job's own end.
+ */
+export async function collectOutputs(
+  active: ActiveAttempt,
+  job: JobRow,
+  transport: Transport,
+  context: Pick<JobContext, 'now' | 'signal'>,
+): Promise<CollectOutcome> {
   const directory = outputDirectory(active.task.clientDirectory ?? active.task.spec.baseDirectory, job)
-  try {
-    const files = await fetchOutputs(workDirsOf(active.plan), active.task.collect, directory, transport)
-    if (files.length === 0) return { warning: `collect: nothing matches ${active.task.collect.join(', ')}` }
-    return { directory, files }
-  } catch (error) {
-    return { warning: `collect: ${toErrorJson(error).message}` }
+  for (const until = context.now() + PATIENCE_MS; ; ) {
+    try {
+      const files = await fetchOutputs(workDirsOf(active.plan), active.task.collect, directory, transport)
+      if (files.length === 0) return { warning: `collect: nothing matches ${active.task.collect.join(', ')}` }
+      return { directory, files }
+    } catch (error) {
+      const { message, level, transient } = toErrorJson(error)
+      // The next supervisor collects.
+      context.signal.throwIfAborted()
+      if (level !== 'transport' || !transient || context.now() > until) return { warning: `collect: ${message}` }
+      await sleep(ASK_AGAIN_MS, undefined, { signal: context.signal })
+    }
   }
 }

@@ -382,7 +382,7 @@ export class TargetRuntime {
   async #collect(active: ActiveAttempt, job: JobRow): Promise<void> {
     if (active.task.collect.length === 0 || job.collected !== undefined) return
     if (job.state !== 'finishing' && (await moveJob(job, job.state, 'finishing', {}, this.#context))) active.state = 'finishing'
-    const outcome = await collectOutputs(active, job, this.transport)
+    const outcome = await collectOutputs(active, job, this.transport, this.#context)
     await this.#context.writer.apply({
       jobId: job.id,
       at: this.#context.now(),

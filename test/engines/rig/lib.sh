@@ -163,7 +163,11 @@ machine_hang() { # SIGSTOP everything inside; twice, for what was forked meanwhi
   local k; for k in 1 2 3; do kill -STOP $(pids_inside $1) 2>/dev/null; done; machine_init $1 >/dev/null
 }
 machine_thaw() { local p; p=$(pids_inside $1) && kill -CONT $p 2>/dev/null; return 0; }
-network_cut()  { ip link set $(link_of $1) nomaster; }   # as if unplugged at the switch: packets vanish, nothing is refused
+network_cut()  { # as if unplugged at the switch: packets vanish, nothing is refused; also where slow.py's relay stands between
+  local n=${1#node}
+  ip link set $(link_of $1) nomaster
+  ! ip link show ${PFX}r$n >/dev/null 2>&1 || ip link set ${PFX}r$n nomaster
+}
 network_heal() { # undoes cut and slow
   local n=${1#node} v p; v=$(link_of $1)
   for p in $(pids_of engines-slow$n); do kill -KILL $p; done; rm -f $DIR/run/engines-slow$n.pid
