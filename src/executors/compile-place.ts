@@ -117,7 +117,14 @@ export function compilePlace(options: PlaceOptions): PlanPlace {
     slots: task.array ? width : 0,
     ...(options.allocation?.task ? { tasks: { count: options.allocation.task.count, chunk: options.allocation.task.chunk } } : {}),
     workDirs,
-    directories: ['claim/0', 'events', 'exit', 'logs', ...(task.array ? ['slots'] : []), ...(task.code?.kind === 'link' ? [] : workDirs)],
+    directories: [
+      'claim/0',
+      'events',
+      'exit',
+      'logs',
+      ...(options.allocation?.task ? ['tasks'] : task.array ? ['slots'] : []),
+      ...(task.code?.kind === 'link' ? [] : workDirs),
+    ],
     files: [
       script(attemptPaths.driver, compileDriver(driver)),
       script(attemptPaths.node, compileNodeRunner(driver)),
