@@ -1,21 +1,58 @@
 import type { EventRow } from '../store/store.ts'
+import type { Cause } from '../task/states.ts'
 import type { Explanation } from './drover.ts'
+import { isRefusal } from './lease-refusal.ts'
 
 /** The longest chain shown: the beginning and the end matter. */
 const MAX_LINKS = 60
 
-/** The events of a job as sentences, oldest first; a long middle is left out with a line that says so. */
+/**
+ * The events of a job as sentences, oldest first; a long middle is left out with a line that says so. Attempts in a row that
+ * found no room ran nothing: they are one sentence.
+ */
 export function chainOf(events: readonly EventRow[]): Explanation['chain'] {
-  const links = [...events]
-    .sort((a, b) => a.seq - b.seq)
-    .flatMap((event) => {
+  const links: Explanation['chain'][number][] = []
+  const sorted = [...events].sort((a, b) => a.seq - b.seq)
+  const refusals = refusalsOf(sorted)
+  let waiting = -1
+  let asked = 0
+  for (const event of sorted) {
+    const refusal = refusals.get(event.attempt)
+    const at = new Date(event.at).toISOString()
+    if (refusal === undefined) waiting = -1
+    if (refusal === undefined || !isOfTrying(event)) {
       const text = textOf(event)
-      return text === undefined ? [] : [{ at: new Date(event.at).toISOString(), text }]
-    })
+      if (text !== undefined) links.push({ at, text })
+      continue
+    }
+    if (event.type !== 'attempt_ended') continue
+    asked = waiting < 0 ? 1 : asked + 1
+    if (waiting < 0) waiting = links.push({ at, text: '' }) - 1
+    const times = asked === 1 ? '' : ` (asked ${asked} times, last at ${at})`
+    links[waiting] = { at: links[waiting]?.at ?? at, text: `waits: ${refusal}${times}` }
+  }
   if (links.length <= MAX_LINKS) return links
   const half = MAX_LINKS / 2
   const middle = { at: links[half]?.at ?? '', text: `… ${links.length - MAX_LINKS} events are left out` }
   return [...links.slice(0, half), middle, ...links.slice(-half)]
+}
+
+/** Attempts that found no room, each with who held it. */
+function refusalsOf(events: readonly EventRow[]): ReadonlyMap<number, string> {
+  const ended = events.filter(({ type }) => type === 'attempt_ended')
+  return new Map(
+    ended.flatMap(({ attempt, data }) => (isCause(data.cause) && isRefusal(data.cause) ? [[attempt, data.cause.message]] : [])),
+  )
+}
+
+/** What an attempt that finds no room goes through, the same each time. */
+function isOfTrying({ type, data }: EventRow): boolean {
+  if (type === 'state') return data.from !== undefined && data.from !== 'created'
+  return type === 'submitted' || type === 'attempt_ended' || type === 'retry'
+}
+
+function isCause(value: unknown): value is Cause {
+  return isObject(value) && typeof value.kind === 'string' && typeof value.message === 'string'
 }
 
 function textOf({ type, data, attempt }: EventRow): string | undefined {

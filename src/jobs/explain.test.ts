@@ -169,6 +169,24 @@ describe('the chain', () => {
     ])
     expect(explainJob(viewJob(row), events, null, facts).chain[0]?.at).toBe('1970-01-01T00:00:01.000Z')
   })
+  test('attempts in a row that found no room are one sentence', () => {
+    const cause = (by: string) => ({ kind: 'rejected', code: 98, message: `no room on gpu1 (GPUs): held by job ${by}` })
+    const refused = (attempt: number): readonly EventRow[] => [
+      { ...event(10 * attempt, 'state', { from: 'queued', to: 'submitting' }), attempt },
+      { ...event(10 * attempt + 1, 'attempt_ended', { state: 'failed', cause: cause(`j${attempt}`) }), attempt },
+      { ...event(10 * attempt + 2, 'retry', { why: 'no room', after_ms: 2000, next_attempt: attempt + 1 }), attempt },
+    ]
+    const last = { ...event(50, 'state', { from: 'queued', to: 'submitting' }), attempt: 4 }
+    const at = new Date(event(31, 'state', {}).at).toISOString()
+    const recorded = event(1, 'state', { to: 'queued' })
+    expect(texts([recorded, ...refused(1), ...refused(2), ...refused(3), last])).toEqual([
+      'recorded',
+      `waits: no room on gpu1 (GPUs): held by job j3 (asked 3 times, last at ${at})`,
+      'queued → submitting (attempt 4)',
+    ])
+    expect(texts(refused(1))).toEqual(['waits: no room on gpu1 (GPUs): held by job j1'])
+  })
+
   test('a long middle is left out, and said to be', () => {
     const chain = texts(Array.from({ length: 100 }, (_, index) => event(index, 'warning', { warning: `w${index}` })))
     expect(chain).toHaveLength(61)

@@ -1,4 +1,5 @@
 import type { Job } from '../../jobs/drover.ts'
+import { isRefusal } from '../../jobs/lease-refusal.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
 import { detailOf } from '../job-text.ts'
@@ -71,14 +72,23 @@ function compileJob(cli: Cli, job: Job): string {
       { title: 'ENDED' },
       { title: 'CAUSE' },
     ],
-    job.attempts.map((attempt) => [
-      String(attempt.number),
-      { text: attempt.state, shown: cli.style.state(attempt.state) },
-      attempt.exit_code === null ? '' : String(attempt.exit_code),
-      attempt.started_at ?? '',
-      attempt.ended_at ?? '',
-      attempt.cause?.message ?? '',
-    ]),
+    // An attempt that found no room on a shared node ran nothing: those in a row are one line of waiting.
+    job.attempts.flatMap((attempt, at) => {
+      if (isRefusal(attempt.cause ?? undefined) && isRefusal(job.attempts[at + 1]?.cause ?? undefined)) return []
+      const before = job.attempts.slice(0, at).findLastIndex(({ cause }) => !isRefusal(cause ?? undefined))
+      const first = job.attempts[before + 1]?.number ?? attempt.number
+      const waited = isRefusal(attempt.cause ?? undefined)
+      return [
+        [
+          waited && first < attempt.number ? `${first}-${attempt.number}` : String(attempt.number),
+          waited ? 'waited' : { text: attempt.state, shown: cli.style.state(attempt.state) },
+          waited || attempt.exit_code === null ? '' : String(attempt.exit_code),
+          attempt.started_at ?? '',
+          attempt.ended_at ?? '',
+          attempt.cause?.message ?? '',
+        ],
+      ]
+    }),
   )
   const failed = compileTable(
     [{ title: 'ELEMENT', align: 'right' }, { title: 'EXIT', align: 'right' }, { title: 'CAUSE' }],
