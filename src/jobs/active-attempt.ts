@@ -34,6 +34,7 @@ export interface ActiveAttempt {
   readonly written: {
     ranks: string
     word: string | undefined
+    reason: string | undefined
     readonly elements: Map<number, State>
     readonly warnings: Set<string>
     started: boolean
@@ -67,7 +68,14 @@ export function createActiveAttempt(of: {
     busy: false,
     again: false,
     lookAgain: false,
-    written: { ranks: '', word: undefined, elements: new Map(), warnings: new Set(), started: of.job.startedAt !== undefined },
+    written: {
+      ranks: '',
+      word: undefined,
+      reason: undefined,
+      elements: new Map(),
+      warnings: new Set(),
+      started: of.job.startedAt !== undefined,
+    },
   }
 }
 
@@ -106,7 +114,16 @@ function evidenceOf(active: ActiveAttempt, job: JobRow, uptimeZeroMs: number | u
     attempt: active.number,
     driver: active.task.spec.remoteScript === undefined ? 'ours' : 'foreign',
     hasSetup: plan.hasSetup,
-    ranks: plan.ranks.map(({ rank, node }) => ({ rank, node, record: files.record(rank), events: files.events(rank) })),
+    ranks: plan.ranks.map(({ rank, node }) => {
+      const events = files.events(rank)
+      // Which node a scheduler gave is known there first.
+      return {
+        rank,
+        node: node || (events.find(({ word }) => word === 'runner')?.detail['node'] ?? ''),
+        record: files.record(rank),
+        events,
+      }
+    }),
     job: files.record('job'),
     driverEvents: files.events('job'),
     ...(elements === undefined ? {} : { elements }),
@@ -158,7 +175,13 @@ export function takeVerdict(
   const moved = verdict.state !== job.state
   const started = verdict.startedAt !== undefined && !written.started
   const changed =
-    moved || ranks !== written.ranks || elements.length > 0 || warnings.length > 0 || started || verdict.nativeWord !== written.word
+    moved ||
+    ranks !== written.ranks ||
+    elements.length > 0 ||
+    warnings.length > 0 ||
+    started ||
+    verdict.nativeWord !== written.word ||
+    verdict.reason !== written.reason
   const events: NewEvent[] = [
     ...warnings.map((warning) => ({ type: 'warning', data: { warning } })),
     ...(moved ? [{ type: 'state', data: { from: job.state, to: verdict.state, proof: verdict.proof } }] : []),
@@ -176,7 +199,7 @@ export function takeVerdict(
             checkedAt: now,
             ...(startedAt === undefined || job.startedAt !== undefined ? {} : { startedAt }),
             ...(endedAt === undefined ? {} : { endedAt }),
-            ...(verdict.nativeWord === undefined ? {} : { nativeWord: verdict.nativeWord }),
+            ...(verdict.nativeWord === undefined ? {} : { nativeWord: verdict.nativeWord, reason: verdict.reason ?? null }),
             ...(usage === undefined ? {} : { usage }),
           },
           attemptPatch: {
@@ -189,6 +212,7 @@ export function takeVerdict(
     commit: () => {
       written.ranks = ranks
       written.word = verdict.nativeWord
+      written.reason = verdict.reason
       written.started ||= started
       for (const row of elements) written.elements.set(row.position, row.state)
       for (const warning of warnings) written.warnings.add(warning)

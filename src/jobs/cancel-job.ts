@@ -2,6 +2,7 @@ import { InputError } from '../errors.ts'
 import { isEndState } from '../task/states.ts'
 import { endUnstarted } from './end-unstarted.ts'
 import { findJob } from './find-job.ts'
+import { isInLine } from './in-line.ts'
 import type { JobControl } from './job-context.ts'
 
 /**
@@ -26,7 +27,7 @@ export async function cancelJob(
       await (await targets.open(row)).cancelElements(row.id, options.elements)
       return
     }
-    const waits = row.state === 'queued' || row.state === 'created' || row.state === 'staging'
+    const waits = isInLine(row) || row.state === 'staging'
     if (waits && targets.opened(row)?.active(row.id) === undefined) {
       const message = `cancelled by ${by} before it started`
       if (await endUnstarted(row, 'cancelled', { kind: 'cancelled', by, message }, control, by)) return

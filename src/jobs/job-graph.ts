@@ -3,6 +3,7 @@ import { type GraphAction, GraphReactor, type NodeOutcome, type NodeRecord } fro
 import type { JobRow, NewJob } from '../store/store.ts'
 import { isSettled, type State } from '../task/states.ts'
 import { endUnstarted } from './end-unstarted.ts'
+import { isInLine } from './in-line.ts'
 import type { JobControl } from './job-context.ts'
 
 /** Jobs as nodes of the graph reactor: what the end of one means to those that wait for it. */
@@ -21,7 +22,7 @@ export class JobGraph {
     const known = new Set(open.map((row) => row.id))
     const records: NodeRecord[] = []
     for (const row of open) {
-      const waits = row.state === 'created' || row.state === 'queued'
+      const waits = isInLine(row)
       // A later attempt's conditions held once; what became of its upstreams since then does not matter.
       const after = waits && row.attempt === 1 ? await store.dependencies(row.id) : []
       records.push({
@@ -80,7 +81,7 @@ export class JobGraph {
   async #release(jobId: string): Promise<void> {
     const { store, targets } = this.#control()
     const row = await store.job(jobId)
-    if (row?.task === undefined || (row.state !== 'queued' && row.state !== 'created')) return
+    if (row?.task === undefined || !isInLine(row)) return
     const target = await targets.open(row)
     target.enqueue(row, JSON.parse(row.task) as ResolvedTask)
   }
@@ -88,7 +89,7 @@ export class JobGraph {
   async #skip(jobId: string, because: string | undefined): Promise<void> {
     const control = this.#control()
     const row = await control.store.job(jobId)
-    if (row === undefined || isSettled(row.state)) return
+    if (row === undefined || isSettled(row.state) || row.nativeId !== undefined) return
     const upstream = because === undefined ? undefined : await control.store.job(because)
     const message =
       upstream === undefined

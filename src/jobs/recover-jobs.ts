@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { toErrorJson } from '../errors.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import type { JobRow } from '../store/store.ts'
+import { isInLine } from './in-line.ts'
 import type { JobControl } from './job-context.ts'
 
 /** Between two tries to reach the target of a job, ms. */
@@ -46,7 +47,7 @@ async function adopt(row: JobRow, control: JobControl): Promise<void> {
   const task = JSON.parse(full.task) as ResolvedTask
   await companions.add(row.id, task)
   // The graph releases it when its conditions hold.
-  if (row.state === 'created' || row.state === 'queued') return
+  if (isInLine(row)) return
   const target = await targets.open(row)
   const attempt = (await store.attempts(row.id)).find((candidate) => candidate.number === row.attempt)
   if (row.state !== 'staging' && attempt !== undefined && (await target.adopt(full, attempt, task))) {

@@ -7,6 +7,7 @@ import { attemptPlan, grantedTo } from './attempt-plan.ts'
 import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
 import type { Start } from './capacity.ts'
 import { endAttempt } from './end-attempt.ts'
+import { isInLine } from './in-line.ts'
 import { showSecrets } from './secret-texts.ts'
 import { SilentNodes } from './silent-nodes.ts'
 import { stageAttempt, unstageSecrets } from './stage-attempt.ts'
@@ -20,7 +21,7 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
   const { context, executor, transport, site } = world
   const { store, secrets } = context
   const job = await store.job(jobId)
-  if (job === undefined || (job.state !== 'queued' && job.state !== 'created') || job.task === undefined) {
+  if (job === undefined || !isInLine(job) || job.task === undefined) {
     world.capacity.release(jobId)
     world.pump()
     return

@@ -39,6 +39,8 @@ const FIRST_POLL_MS = 1_000
 const LOOK_MS = 500
 /** Attempts looked at each time, in turn. */
 const LOOKS_AT_ONCE = 25
+/** Between two requests to end an attempt that was asked before and lives on. */
+const INSIST_MS = 30_000
 /** How often a `lost` job is asked for again. */
 const LOST_POLL_MS = 600_000
 
@@ -403,10 +405,15 @@ export class TargetRuntime {
         transportAt(this.transport, node).write([], [{ path: `${attemptDir}/cancel`, mode: 0o600, content: 'cancel\n' }]),
       ),
     )
+    // A target that cannot be asked now is asked until it has ended.
+    this.#work.after(active.plan.graceMs + 2_000, () => this.#insist(active))
     await this.executor.cancel([refOf(active)], this.#world.io)
-    this.#work.after(active.plan.graceMs + 2_000, async () => {
-      if (this.#active.get(jobId) === active) await this.executor.cancel([refOf(active)], this.#world.io, true)
-    })
+  }
+
+  async #insist(active: ActiveAttempt): Promise<void> {
+    if (this.#active.get(active.jobId) !== active) return
+    this.#work.after(INSIST_MS, () => this.#insist(active))
+    await this.executor.cancel([refOf(active)], this.#world.io, true)
   }
 
   async cancelElements(jobId: string, positions: readonly number[]): Promise<void> {
