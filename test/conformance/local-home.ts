@@ -77,11 +77,7 @@ export class LocalHome implements Fixture {
   async start(): Promise<this> {
     const logPath = join(this.base, 'supervisor.log')
     const log = openSync(logPath, 'a')
-    const child = spawn(process.execPath, [DROVER_BIN, 'supervisor', 'run'], {
-      cwd: '/',
-      env: { ...this.environment, DROVER_READY_FD: '3' },
-      stdio: ['ignore', log, log, 'pipe'],
-    })
+    const child = this.spawnSupervisor(log)
     closeSync(log)
     this.#supervisor = child
     const ready = child.stdio[3] as Readable
@@ -97,6 +93,19 @@ export class LocalHome implements Fixture {
     }
     this.#drover = drover
     return this
+  }
+
+  /** `log`: a descriptor for what it prints. Its descriptor 3 is a pipe, on which it says that it is ready. */
+  protected spawnSupervisor(log: number): ChildProcess {
+    return spawn(process.execPath, [DROVER_BIN, 'supervisor', 'run'], {
+      cwd: '/',
+      env: { ...this.environment, DROVER_READY_FD: '3' },
+      stdio: ['ignore', log, log, 'pipe'],
+    })
+  }
+
+  protected signalSupervisor(child: ChildProcess, signal: NodeJS.Signals): void {
+    child.kill(signal)
   }
 
   async client(): Promise<Drover> {
@@ -129,7 +138,7 @@ export class LocalHome implements Fixture {
     }
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     const gone = once(child, 'exit')
-    child.kill(signal)
+    this.signalSupervisor(child, signal)
     await gone
   }
 

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 export class SshRig {
   readonly directory: string
 
-  /** `private`: each machine has a home of its own; `shared`: one home. */
-  constructor(home: 'private' | 'shared') {
-    const name = home === 'private' ? 'DROVER_RIG_PRIVATE' : 'DROVER_RIG_SHARED'
+  /** `private`: each machine has a home of its own; `shared`: one home; `slurm`: one home, a `login` machine, and Slurm. */
+  constructor(home: 'private' | 'shared' | 'slurm') {
+    const name = `DROVER_RIG_${home.toUpperCase()}`
     const directory = process.env[name]
     if (directory === undefined) throw new Error(`${name} names no rig: run npm run test:engines`)
     this.directory = directory
@@ -50,6 +50,11 @@ export class SshRig {
       .split('\n')
       .map((line) => line.trim())
       .filter((line) => line !== '' && !line.includes('sshd: drover'))
+  }
+
+  /** The command line of `as`, for a process that lives longer. */
+  command(machine: string, ...command: string[]): readonly [string, ...string[]] {
+    return ['bash', join(import.meta.dirname, 'rig', 'cluster.sh'), 'as', '--dir', this.directory, machine, ...command]
   }
 
   #run(script: string, args: readonly string[], input = ''): string {
