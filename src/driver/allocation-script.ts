@@ -67,7 +67,7 @@ ${limitSignal === undefined ? '' : `  trap _d_on_limit ${limitSignal}\n`}${warni
     exit ${REQUEUED_EXIT_CODE}
   fi
 `
-}  umask 077
+}  :
 }
 
 # After the claim: the marks that other nodes await, and the files of a requeued instance.
@@ -80,17 +80,24 @@ ${requeue ? copyOf(options) : ''}
 # Which nodes there are: <name> <address> a line, in order of rank. Written at once and whole, because other nodes wait for it.
 _d_take_lease() {
   _d_nodes='' _d_found=0
-  if sh -c ${quoteShell(allocation.nodeList)} </dev/null >"$_d_claim/found" 2>"$_d_claim/not-found"; then _d_status=0; else _d_status=$?; fi
+  sh -c ${quoteShell(allocation.nodeList)} </dev/null >"$_d_claim/found" 2>"$_d_claim/not-found" &
+  _d_lister=$!
+  wait "$_d_lister"
+  _d_status=$?
+  if [ -n "$_d_woken" ]; then
+    [ "$_d_told$_d_peer" = 0 ] || kill -TERM "$_d_lister" 2>/dev/null
+    _d_await_more "$_d_lister"
+  fi
   while read -r _d_line _d_value _d_rest; do
     [ -n "$_d_line" ] && [ -n "$_d_value" ] || continue
     _d_found=$((_d_found + 1))
     _d_nodes="$_d_nodes$_d_line $_d_value
 "
   done <"$_d_claim/found"
-  [ "$_d_told$_d_peer" = 0 ] || return 1
   if [ "$_d_status:$_d_found" = 0:${allocation.nodes} ]; then
     printf '%s' "$_d_nodes" >"$_d_claim/nodes" && return 0
   fi
+  [ "$_d_told$_d_peer" = 0 ] || return 1
   _d_last_line "$_d_claim/not-found"
   _d_no_room="nodes_failed wanted=${allocation.nodes} found=$_d_found code=$_d_status text=$_d_text"
   echo "drover: the nodes of this allocation could not be found out: $_d_found of ${allocation.nodes} (exit $_d_status)" >&2

@@ -167,6 +167,27 @@ describe('driver options', () => {
     expect(() => compileDriver({ ...good, ...change })).toThrow(InputError)
   })
 
+  const allocation = { nodes: 2, workDir: '/w', nodeList: 'echo', launch: ['srun'], rankVariable: 'SLURM_PROCID' } as const
+  const slots = { width: 1, elements: { kind: 'range', start: 0, step: 1, count: 10 } } as const
+  const task = { variable: 'SLURM_ARRAY_TASK_ID', offset: 0, count: 5, chunk: 2 } as const
+
+  test.each<[string, Partial<DriverOptions>]>([
+    ['no nodes', { allocation: { ...allocation, nodes: 0 } }],
+    ['a relative work directory', { allocation: { ...allocation, workDir: 'w' } }],
+    ['several nodes without a launch', { allocation: { ...allocation, launch: [] } }],
+    ['an array on several nodes', { allocation, slots }],
+    ['tasks without an array', { allocation: { ...allocation, nodes: 1, task } }],
+    ['too few tasks', { allocation: { ...allocation, nodes: 1, task: { ...task, count: 4 } }, slots }],
+    ['a variable that is none', { allocation: { ...allocation, rankVariable: 'A B' } }],
+    ['one signal for two things', { allocation: { ...allocation, limitSignal: 'USR1', warning: { received: 'USR1', sent: 'USR1' } } }],
+    ['a signal that is none', { allocation: { ...allocation, warning: { received: 'USR1', sent: 'TERM; x' } } }],
+    ['a gate of the supervisor', { allocation, gate: true }],
+  ])('in an allocation, %s is refused', (_, change) => {
+    expect(() => compileDriver({ ...good, ranks: [], allocation })).not.toThrow()
+    expect(() => compileDriver({ ...good, ranks: [], slots, allocation: { ...allocation, nodes: 1, task } })).not.toThrow()
+    expect(() => compileDriver({ ...good, ...change })).toThrow(InputError)
+  })
+
   test('the same options give the same text', () => {
     expect(compileDriver(good)).toBe(compileDriver({ ...good }))
   })

@@ -86,22 +86,22 @@ _d_stop_all() {
   [ "$_d_told" = 0 ] || return 0
   _d_told=$1
   printf '%s\\n' "$_d_told" >>"$_d_claim/stop"
-  _d_signal_live
+  _d_signal_live TERM
 }
 
 _d_stop_peers() {
   [ -n "$_d_live" ] && [ -z "$_d_peer" ] && [ "$_d_told" = 0 ] || return 0
   _d_peer=1
   printf 'peer\\n' >>"$_d_claim/stop"
-  _d_signal_live
+  _d_signal_live TERM
 }
 
-# Passes a signal (TERM) on to the living children. One without an identity line has still to look at the marks.
+# Passes signal $1 on to the living children. One without an identity line has still to look at the marks.
 # In a subshell, because a trap must not change variables that the main program is using.
 _d_signal_live() {
   (
     for _d_each in $_d_live; do
-      _d_who "$_d_each" && _d_is_same "$_d_found_pid" "$_d_found_start" && kill "-\${1:-TERM}" "$_d_found_pid"
+      _d_who "$_d_each" && _d_is_same "$_d_found_pid" "$_d_found_start" && kill "-$1" "$_d_found_pid"
     done
   )
   [ -z "$_d_fifo" ] || printf 'w\\n' >&9
@@ -283,7 +283,7 @@ trap '_d_woken=1' HUP
 trap : PIPE
 ${inAllocation ? '_d_enter\n' : ''}
 [ -d "$_d_claim" ] && [ -d "$_d_own/events" ] && [ -d "$_d_own/exit" ] && [ -d "$_d_dir/logs" ] ||
-  mkdir -p "$_d_claim" "$_d_own/events" "$_d_own/exit" "$_d_dir/logs" "$_d_own/slots"
+  (umask 077 && mkdir -p "$_d_claim" "$_d_own/events" "$_d_own/exit" "$_d_dir/logs" "$_d_own/slots")
 # The claim: the file is made by one instance only (O_EXCL), whatever made the directory.
 set -C
 if ! { printf '' >"$_d_claim/id"; } 2>/dev/null; then

@@ -67,12 +67,20 @@ _d_child_ended() {
     _d_waited=$((_d_waited + 1))
     sleep 0.1 2>/dev/null || sleep 1
   done
-  if [ "$_d_launch_code" != 0 ]; then
+  # srun ends with 0 when a node has failed.
+  if [ "$_d_launch_code" != 0 ] || [ -n "$_d_open" ]; then
     _d_last_line "$_d_dir/logs/launch.log"
     _d_clock
     _d_event job "launch_failed phase=$_d_phase code=$_d_launch_code text=$_d_text"
   fi
+  # Nobody is left to be told of a lost rank.
+  _d_live=''
   for _d_child in $_d_ranks; do _d_rank_ended "$_d_child" "$_d_launch_code"; done
+  # A lost rank is why the launcher told the others (srun --kill-on-bad-exit): their ends are not the first failure.
+  if [ -n "$_d_lost" ] && [ "$_d_told:$_d_first_told" = 0:term ]; then
+    if [ "$_d_launch_code" = 0 ]; then _d_first_code=1; else _d_first_code=$_d_launch_code; fi
+    _d_first_told=0
+  fi
 }
 `
 }

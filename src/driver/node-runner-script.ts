@@ -131,6 +131,11 @@ $_d_value"
       done <"$_d_claim/nodes"
     } 2>/dev/null
     [ "$_d_at" -lt ${nodes} ] || break
+    # Told to stop before there was a list.
+    if _d_read_stop; then
+      _d_node=-
+      return
+    fi
     _d_tries=$((_d_tries + 1))
     if [ "$_d_tries" -gt 90 ]; then
       echo "drover: the list of nodes cannot be read here: $_d_claim/nodes" >&2

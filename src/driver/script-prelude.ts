@@ -243,10 +243,12 @@ _d_await_more() {
     _d_here=1
     # bash (5.2 too) forgets a child whose end comes together with the signal, and then waits until it has no child at all.
     kill -0 "$1" 2>/dev/null || { _d_here='' && _d_stop_timer; }
+    [ -z "$_d_timer" ] || { _d_look_at "$1" && [ "$_d_state" != Z ]; } || _d_stop_timer
     wait "$1" 2>/dev/null
     _d_again=$?
-    case $_d_here$_d_again in
-      127 | -* | 255) ;;
+    # 142 is the \`wait\` that an alarm ended.
+    case $_d_here$_d_again$_d_woken in
+      127 | -* | 255 | 1421 | 11421) ;;
       *) _d_status=$_d_again ;;
     esac
   done

@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, r
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compileElements } from '../../src/driver/array-elements.ts'
-import type { DriverOptions } from '../../src/driver/driver-options.ts'
+import type { DriverAllocation, DriverOptions } from '../../src/driver/driver-options.ts'
 import { ATTEMPT_DIRECTORIES, compileDriver } from '../../src/driver/driver-script.ts'
 import { compileNodeRunner } from '../../src/driver/node-runner-script.ts'
 import { attemptPaths, type ExitRecord, type JobEventLine, type RecordReading, type SlotLine } from '../../src/driver/protocol.ts'
@@ -35,6 +35,8 @@ export interface AttemptOptions {
   /** The test opens the gate, as the supervisor does. */
   readonly gate?: boolean
   readonly lease?: DriverOptions['lease']
+  /** Inside an allocation of as many nodes as `ranks`, started by the stand-in for srun where there are several. */
+  readonly allocation?: Partial<DriverAllocation>
   /** Default j1. */
   readonly jobId?: string
   readonly env?: Readonly<Record<string, string>>
@@ -96,6 +98,7 @@ export class Attempt {
       interpreter: options.shell,
       ...(options.gate ? { gate: true } : {}),
       ...(options.lease ? { lease: options.lease } : {}),
+      ...(options.allocation ? { allocation: this.#allocation(options.allocation, ranks.length) } : {}),
       ...(options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds }),
       ...(array && elements
         ? {
@@ -120,13 +123,25 @@ export class Attempt {
     writeFileSync(join(this.base, 'bell'), '')
   }
 
+  #allocation(own: Partial<DriverAllocation>, nodes: number): DriverAllocation {
+    return {
+      nodes,
+      workDir: this.work,
+      nodeList: `i=0; while [ $i -lt ${nodes} ]; do echo "node$i 10.0.0.$i"; i=$((i + 1)); done`,
+      launch: nodes > 1 || own.always ? [...this.options.shell, join(import.meta.dirname, 'launcher.sh'), String(nodes)] : [],
+      rankVariable: 'SLURM_PROCID',
+      restartVariable: 'SLURM_RESTART_COUNT',
+      ...own,
+    }
+  }
+
   /** Starts the driver as leader of its own session. */
   start(): this {
     this.#driver = this.#spawn()
     return this
   }
 
-  #spawn(): ChildProcess {
+  #spawn(env: Readonly<Record<string, string>> = {}): ChildProcess {
     const [program = '', ...words] = this.options.shell
     const log = openSync(join(this.dir, attemptPaths.driverLog), 'a')
     const child = spawn(program, [...words, join(this.dir, attemptPaths.driver)], {
@@ -134,6 +149,7 @@ export class Attempt {
       stdio: ['ignore', log, log],
       env: {
         ...this.options.driverEnv,
+        ...env,
         ...(this.options.knownReset ? { _d_known_reset: this.options.knownReset } : {}),
         PATH: process.env.PATH,
         HOME: this.base,
@@ -159,8 +175,8 @@ export class Attempt {
   }
 
   /** A second instance of the same attempt, to its end. */
-  async runAgain(): Promise<number> {
-    return await exitOf(this.#spawn(), () => this.describe())
+  async runAgain(env: Readonly<Record<string, string>> = {}): Promise<number> {
+    return await exitOf(this.#spawn(env), () => this.describe())
   }
 
   read(path: string): string {
@@ -199,7 +215,12 @@ export class Attempt {
 
   /** All there is to know, for the message of a failure. */
   describe(): string {
-    const spoken = spawnSync('sh', ['-c', 'cd "$1" && head -n 40 logs/driver.log events/* exit/* slots/* logs/*.err', 'sh', this.dir])
+    const spoken = spawnSync('sh', [
+      '-c',
+      'cd "$1" && head -n 40 logs/*.log events/* exit/* slots/* logs/*.err tasks/*/events/* tasks/*/exit/*',
+      'sh',
+      this.dir,
+    ])
     return String(spoken.stdout).slice(0, 8000)
   }
 

@@ -68,6 +68,12 @@ describe.skipIf(!isInstalled('shellcheck', 'the generated programs under shellch
       { array: { kind: 'values', values: ['a'], size: 1, width: 1 } },
       { array: { kind: 'count', count: 2, size: 2, width: 1 }, timeoutSeconds: 5 },
       { gate: true, lease: { directory: '/a b', cpus: 1, memoryBytes: 1, gpus: [0, 1], limits: { cpus: 1, memoryBytes: 1 } } },
+      { allocation: {} },
+      { ranks: 3, setup: 'true', allocation: { limitSignal: 'USR1', warning: { received: 'USR2', sent: 'USR1' }, requeue: true } },
+      {
+        array: { kind: 'values', values: ['a'], size: 1, width: 1 },
+        allocation: { requeue: true, task: { variable: 'SLURM_ARRAY_TASK_ID', offset: 0, count: 1, chunk: 1 } },
+      },
     ] as const) {
       const attempt = new Attempt({ shell: ['sh'], run: '/bin/echo "a b"', processGroups, name: 'a b', ...options })
       try {
