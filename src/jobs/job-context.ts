@@ -20,6 +20,8 @@ export interface JobContext {
   own(promise: Promise<unknown>): void
   /** Told once per job when it has reached an end state or `lost`, after it is on disk. */
   settled(jobId: string, state: State): void
+  /** Told once per attempt when its target has it. */
+  submitted(jobId: string): void
 }
 
 /** What a call on jobs acts through. */

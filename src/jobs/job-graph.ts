@@ -2,9 +2,11 @@ import type { ResolvedTask } from '../executors/executor.ts'
 import { type GraphAction, GraphReactor, type NodeOutcome, type NodeRecord } from '../graph/reactor.ts'
 import type { JobRow, NewJob } from '../store/store.ts'
 import { isSettled, type State } from '../task/states.ts'
+import { cancelJob } from './cancel-job.ts'
 import { endUnstarted } from './end-unstarted.ts'
 import { isInLine } from './in-line.ts'
 import type { JobControl } from './job-context.ts'
+import { nativeAfter, UNMET_DEPENDENCY } from './native-dependencies.ts'
 
 /** Jobs as nodes of the graph reactor: what the end of one means to those that wait for it. */
 export class JobGraph {
@@ -73,6 +75,22 @@ export class JobGraph {
     this.#act(this.#reactor.apply({ type: 'node_ended', node: jobId, outcome }))
   }
 
+  /** The scheduler has a job: those that wait for it may be handed over as well, to wait there. */
+  submitted(jobId: string): void {
+    const { own } = this.#control()
+    own(this.#handOverDependents(jobId))
+  }
+
+  async #handOverDependents(jobId: string): Promise<void> {
+    const { store, targets } = this.#control()
+    for (const { jobId: dependent } of await store.dependents(jobId)) {
+      const row = await store.job(dependent)
+      if (row?.task === undefined || !isInLine(row) || (await nativeAfter(row, store)) === undefined) continue
+      const target = await targets.open(row)
+      target.enqueue(row, JSON.parse(row.task) as ResolvedTask)
+    }
+  }
+
   #act(actions: readonly GraphAction[]): void {
     const { own } = this.#control()
     for (const action of actions) own(action.type === 'release' ? this.#release(action.node) : this.#skip(action.node, action.because))
@@ -89,13 +107,20 @@ export class JobGraph {
   async #skip(jobId: string, because: string | undefined): Promise<void> {
     const control = this.#control()
     const row = await control.store.job(jobId)
-    if (row === undefined || isSettled(row.state) || row.nativeId !== undefined) return
+    if (row === undefined || isSettled(row.state)) return
+    if (!isInLine(row)) return this.#endHandedOver(row)
     const upstream = because === undefined ? undefined : await control.store.job(because)
     const message =
       upstream === undefined
         ? 'a job it depends on can no longer meet its condition'
         : `"${upstream.name}" (${upstream.id}) ${upstream.state}: the condition cannot be met any more`
     await endUnstarted(row, 'failed', { kind: 'dependency', message }, control)
+  }
+
+  /** One that waits in its scheduler for what can't come any more is ended there, as failed by its dependency. */
+  async #endHandedOver({ id }: JobRow): Promise<void> {
+    const control = this.#control()
+    await cancelJob(id, { by: UNMET_DEPENDENCY }, control)
   }
 }
 

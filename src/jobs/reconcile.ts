@@ -8,6 +8,7 @@ import type { ElementRow, RankRow } from '../store/store.ts'
 import { type Cause, isEndState, isSettled, STATES, type State } from '../task/states.ts'
 import { DEFAULT_PROOF_GRACE_MS, type Evidence, hasEvent } from './evidence.ts'
 import { exitCodeOf } from './exit-code.ts'
+import { UNMET_DEPENDENCY } from './native-dependencies.ts'
 import { cancelCause, type NativeWord, wordCause } from './reconcile-causes.ts'
 import { elementRows } from './reconcile-elements.ts'
 import { type Proofs, readProofs, readTimes } from './reconcile-proofs.ts'
@@ -294,6 +295,9 @@ function ended(rule: ProofRule, word: NativeWord, { evidence, proofs }: Question
 }
 
 function cancelled(rule: ProofRule, { evidence, proofs }: Question): Decision {
+  if (evidence.cancelBy === UNMET_DEPENDENCY) {
+    return { rule, state: 'failed', cause: { kind: 'dependency', message: 'a job it depends on can no longer meet its condition' } }
+  }
   return { rule, state: 'cancelled', cause: cancelCause(evidence, 'cancelled', proofs.failure?.code) }
 }
 

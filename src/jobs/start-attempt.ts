@@ -8,6 +8,7 @@ import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
 import type { Start } from './capacity.ts'
 import { endAttempt } from './end-attempt.ts'
 import { isInLine } from './in-line.ts'
+import { nativeAfter } from './native-dependencies.ts'
 import { showSecrets } from './secret-texts.ts'
 import { SilentNodes } from './silent-nodes.ts'
 import { stageAttempt, unstageSecrets } from './stage-attempt.ts'
@@ -38,11 +39,15 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
         level: 'staging',
         hint: `Give them again: drover retry ${jobId} --secret NAME`,
       })
+    const after = executor.capabilities.dependencies === 'native' ? await nativeAfter(job, store) : []
+    // What it was to wait for has ended otherwise meanwhile: the graph knows what becomes of it.
+    if (after === undefined) return world.drop(jobId)
     const plan = executor.plan({ ...task, mounts: showMounts(task.mounts, values) }, site, {
       jobId,
       attempt: job.attempt,
       assignedGpus: gpus,
       ...(shares ? { shares } : {}),
+      ...(after.length > 0 ? { after } : {}),
     })
     if (task.code?.kind === 'bundle' || task.mounts.length > 0) {
       if (!(await moveJob(job, from, 'staging', {}, context))) return world.drop(jobId)
@@ -114,7 +119,13 @@ export async function resubmit(active: ActiveAttempt, world: AttemptWorld): Prom
   const job = await context.store.job(active.jobId)
   if (job === undefined || isSettled(job.state)) return
   try {
-    const plan = executor.plan(active.task, site, { jobId: active.jobId, attempt: active.number, ...grantedTo(active.plan) })
+    const after = (executor.capabilities.dependencies === 'native' ? await nativeAfter(job, context.store) : undefined) ?? []
+    const plan = executor.plan(active.task, site, {
+      jobId: active.jobId,
+      attempt: active.number,
+      ...grantedTo(active.plan),
+      ...(after.length > 0 ? { after } : {}),
+    })
     await noteNativeId(active, await executor.submit(plan, world.io, context.secrets.read(active.jobId) ?? {}), world)
   } catch (error) {
     if (context.signal.aborted) return
@@ -133,5 +144,6 @@ async function noteNativeId(active: ActiveAttempt, nativeId: string, { context, 
     attemptPatch: { nativeId },
     events: [{ type: 'submitted', data: { native_id: nativeId } }],
   })
+  context.submitted(active.jobId)
   wake(active.jobId)
 }

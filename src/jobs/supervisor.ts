@@ -147,6 +147,7 @@ class JobSupervisor implements Supervisor {
         graph.settled(jobId, state)
         companions.settled(jobId, state)
       },
+      submitted: (jobId) => graph.submitted(jobId),
     }
     this.#control = { ...context, graph, companions, targets: new TargetSet({ home, environment, context }) }
     if (options.idleExitMs !== null) this.#idleTimer = setInterval(() => this.#lookIdle(), IDLE_LOOK_MS)

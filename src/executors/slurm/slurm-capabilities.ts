@@ -8,7 +8,7 @@ export const slurmCapabilities: Capabilities = {
   maxNodes: Number.POSITIVE_INFINITY,
   arrays: 'native',
   maxArraySize: 1_000_000,
-  dependencies: 'supervisor',
+  dependencies: 'native',
   gate: 'launch',
   timeLimit: 'runner',
   capacity: 'scheduler',

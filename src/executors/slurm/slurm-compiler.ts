@@ -70,7 +70,9 @@ export function compileSlurm(request: BatchRequest<SlurmOptions>): BatchHead {
     ...(limit === undefined ? [] : [`--time=${limit}`]),
     ...(gres.length === 0 ? [] : [`--gres=${gres.join(',')}`]),
     ...(gpu && options.gpuRequest === 'gpus_per_node' ? [`--gpus-per-node=${gpu.words.replace(/^gpu:/, '')}`] : []),
-    ...(dependency.length === 0 ? [] : [`--dependency=${dependency.join(',')}`, '--kill-on-invalid-dep=yes']),
+    ...(dependency.length === 0 ? [] : [`--dependency=${dependency.join(',')}`]),
+    // Of its own dependencies Drover knows why they are not met.
+    ...(options.plain['dependency'] === undefined ? [] : ['--kill-on-invalid-dep=yes']),
     ...Object.entries(options.native).flatMap(([name, value]) => nativeWords(name, value)),
   ]
   const own = [
