@@ -173,6 +173,7 @@ export function takeVerdict(
   )
   const warnings = verdict.warnings.filter((warning) => !written.warnings.has(warning))
   const moved = verdict.state !== job.state
+  const waits = verdict.state === 'queued' || verdict.state === 'suspended'
   const started = verdict.startedAt !== undefined && !written.started
   const changed =
     moved ||
@@ -199,7 +200,9 @@ export function takeVerdict(
             checkedAt: now,
             ...(startedAt === undefined || job.startedAt !== undefined ? {} : { startedAt }),
             ...(endedAt === undefined ? {} : { endedAt }),
-            ...(verdict.nativeWord === undefined ? {} : { nativeWord: verdict.nativeWord, reason: verdict.reason ?? null }),
+            ...(verdict.nativeWord === undefined ? {} : { nativeWord: verdict.nativeWord }),
+            // Why a job waited is of no interest once it doesn't.
+            ...(moved || verdict.nativeWord !== undefined ? { reason: waits ? (verdict.reason ?? null) : null } : {}),
             ...(usage === undefined ? {} : { usage }),
           },
           attemptPatch: {

@@ -290,14 +290,18 @@ function awaitProof({ job, evidence, now }: Question, rule: ProofRule, over: Dec
 }
 
 function ended(rule: ProofRule, word: NativeWord, { evidence, proofs }: Question): Decision {
+  if (evidence.cancelBy === UNMET_DEPENDENCY && word.state === 'cancelled') return unmet(rule)
   const cause = wordCause(word, evidence, proofs.failure, without(proofs))
   return { rule, state: word.state === 'cancelled' ? 'cancelled' : 'failed', cause }
 }
 
+/** A job that its scheduler would have held for ever, ended by us. */
+function unmet(rule: ProofRule): Decision {
+  return { rule, state: 'failed', cause: { kind: 'dependency', message: 'a job it depends on can no longer meet its condition' } }
+}
+
 function cancelled(rule: ProofRule, { evidence, proofs }: Question): Decision {
-  if (evidence.cancelBy === UNMET_DEPENDENCY) {
-    return { rule, state: 'failed', cause: { kind: 'dependency', message: 'a job it depends on can no longer meet its condition' } }
-  }
+  if (evidence.cancelBy === UNMET_DEPENDENCY) return unmet(rule)
   return { rule, state: 'cancelled', cause: cancelCause(evidence, 'cancelled', proofs.failure?.code) }
 }
 
