@@ -25,6 +25,8 @@ export interface ActiveAttempt {
   finishingSince: number | undefined
   polledAt: number
   lookedAt: number
+  /** It was asked to end, and its target has not been asked since. */
+  ending: boolean
   /** Examined right now; `again`: something came meanwhile. */
   busy: boolean
   again: boolean
@@ -65,6 +67,7 @@ export function createActiveAttempt(of: {
     finishingSince: undefined,
     polledAt: 0,
     lookedAt: 0,
+    ending: false,
     busy: false,
     again: false,
     lookAgain: false,

@@ -281,7 +281,9 @@ export class TargetRuntime {
     const now = this.#context.now()
     if (this.#budget === undefined) return now - this.#movedAt < QUIET_MS ? POLL_MS : QUIET_POLL_MS
     // Steadily, as the budget refills; at once after a submit, from what it has saved.
-    const unknown = [...this.#active.values()].some((active) => active.observation === undefined && active.state !== 'lost')
+    const unknown = [...this.#active.values()].some(
+      (active) => (active.observation === undefined || active.ending) && active.state !== 'lost',
+    )
     const steadyMs = this.#polledAt + this.#budget.refillMs - now
     return Math.max(this.#budget.waitMs(now), unknown ? FIRST_POLL_MS : steadyMs, 1)
   }
@@ -324,6 +326,7 @@ export class TargetRuntime {
     }
     for (const active of asked) {
       active.polledAt = now
+      active.ending = false
       const observation = answers.get(`${active.jobId}/${active.number}`)
       const news = observation !== undefined && !saysTheSame(observation, active.observation)
       if (observation !== undefined) active.observation = observation
@@ -408,6 +411,16 @@ export class TargetRuntime {
     // A target that cannot be asked now is asked until it has ended.
     this.#work.after(active.plan.graceMs + 2_000, () => this.#insist(active))
     await this.executor.cancel([refOf(active)], this.#world.io)
+    this.#pollSoon(active)
+  }
+
+  /** What was asked to end is looked for at once, as far as the budget goes. */
+  #pollSoon(active: ActiveAttempt): void {
+    active.ending = true
+    if (this.#budget === undefined) return
+    clearTimeout(this.#pollTimer)
+    this.#pollTimer = undefined
+    this.#schedulePoll()
   }
 
   async #insist(active: ActiveAttempt): Promise<void> {
