@@ -26,7 +26,8 @@ export function parseArraySpec(text: string, maxSize: number): ArraySpec | undef
 const BITSTR_LENGTH = 64
 
 /**
- * `5-9999%10` of the indices still waiting. Slurm names a stride (`1-999:2`) only when all indices follow it, and cuts a
+ * `5-9999%10` of the indices still waiting. Slurm names a stride (`1-999:2`) only when all indices follow it and span more
+ * than ten, and cuts a
  * text of many ranges off after 64 characters, with `...` at its end. `length` 0: no limit.
  */
 export function printArrayTasks(tasks: readonly number[], throttle: number, length: number = BITSTR_LENGTH): string {
@@ -37,10 +38,11 @@ export function printArrayTasks(tasks: readonly number[], throttle: number, leng
 
 function strideText(tasks: readonly number[]): string | undefined {
   const [first, second] = tasks
-  if (first === undefined || second === undefined || tasks.length < 3) return undefined
+  const last = tasks.at(-1)
+  if (first === undefined || second === undefined || last === undefined || last - first <= 10) return undefined
   const step = second - first
   if (step < 2 || tasks.some((task, index) => task !== first + index * step)) return undefined
-  return `${first}-${tasks.at(-1)}:${step}`
+  return `${first}-${last}:${step}`
 }
 
 function rangeText(tasks: readonly number[]): string {

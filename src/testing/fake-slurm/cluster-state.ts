@@ -156,6 +156,13 @@ export function findRecords(state: ClusterState, selector: IdSelector): readonly
   )
 }
 
+/** The record as it looks when waiting elements of it were asked for by index: with those alone. */
+export function narrowTo(job: SlurmJob, tasks: ReadonlySet<number> | undefined): SlurmJob {
+  if (!tasks || !job.pendingTasks || job.state !== 'PENDING') return job
+  const left = job.pendingTasks.filter((task) => tasks.has(task))
+  return left.length === 1 ? { ...job, arrayTask: left[0], pendingTasks: undefined } : { ...job, pendingTasks: left }
+}
+
 /** Indices a record waits with, as squeue prints them; undefined where it is no waiting array. */
 export function waitingText(job: SlurmJob, length?: number): string | undefined {
   return job.pendingTasks && job.state === 'PENDING' ? printArrayTasks(job.pendingTasks, job.throttle, length) : undefined

@@ -26,13 +26,14 @@ export function printDependencies(job: SlurmJob): string {
   return open.map((one) => `${dependencyName(one)}(${one.state})`).join(',') || '(null)'
 }
 
-function dependencyName({ kind, id, task }: Dependency): string {
-  return kind === 'singleton' ? kind : `${kind}:${id}${task === undefined ? '' : `_${task}`}`
+function dependencyName({ kind, id, task, ofArray }: Dependency): string {
+  return kind === 'singleton' ? kind : `${kind}:${id}${task !== undefined ? `_${task}` : ofArray ? '_*' : ''}`
 }
 
 /** Looks at the other jobs again. A job nobody knows counts as fulfilled, also for afterok (Slurm 22.05.8 starts the dependent). */
 export function dependencyState(state: ClusterState, job: SlurmJob): 'met' | 'waiting' | 'never' {
   for (const dependency of job.dependencies) {
+    if (state.arrays.has(dependency.id)) dependency.ofArray = true
     if (dependency.state === 'unfulfilled') dependency.state = lookAt(state, job, dependency)
   }
   if (job.dependencies.some((one) => one.state === 'failed')) return 'never'

@@ -7,12 +7,16 @@ import { CommandServer } from './command-server.ts'
 import { JobLife } from './job-life.ts'
 import { type OutageKind, outageAnswer } from './outages.ts'
 import { sacct } from './sacct-command.ts'
+import { sacctmgr } from './sacctmgr-command.ts'
 import { sbatch } from './sbatch-command.ts'
 import { scancel } from './scancel-command.ts'
+import { scontrol } from './scontrol-command.ts'
+import { sinfo } from './sinfo-command.ts'
 import { type CommandCall, type CommandContext, CommandFailure, type SlurmCommand } from './slurm-command.ts'
 import { publicId, type SlurmJob, type SlurmState, shownState } from './slurm-job.ts'
 import { type FakeSlurmOptions, resolveSlurmSettings } from './slurm-options.ts'
 import { squeue } from './squeue-command.ts'
+import { srun } from './srun-command.ts'
 
 /** A job as tests look at it. */
 export interface FakeSlurmJob {
@@ -107,7 +111,7 @@ export interface FakeSlurm {
   close(): Promise<void>
 }
 
-const COMMANDS: Readonly<Record<string, SlurmCommand>> = { sbatch, squeue, sacct, scancel }
+const COMMANDS: Readonly<Record<string, SlurmCommand>> = { sbatch, squeue, sacct, scancel, scontrol, sinfo, srun, sacctmgr }
 
 /** Starts a fake Slurm in a directory. It holds no timer that keeps a process alive; `close` it all the same. */
 export async function createFakeSlurm(options: FakeSlurmOptions): Promise<FakeSlurm> {

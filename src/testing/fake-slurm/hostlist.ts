@@ -4,7 +4,7 @@ export function compressHostlist(names: readonly string[]): string {
   for (const name of names) {
     const [, prefix = name, number = ''] = /^(.*?)(\d*)$/.exec(name) ?? []
     // node9 and node10 share a bracket, node09 and node9 do not.
-    const key = `${prefix}\0${number === '' ? '' : number.startsWith('0') ? number.length : 'n'}`
+    const key = `${prefix}\0${number === '' ? '' : number.length > 1 && number.startsWith('0') ? number.length : 'n'}`
     const group = groups.get(key) ?? { prefix, numbers: [] }
     group.numbers.push(number)
     groups.set(key, group)

@@ -69,10 +69,33 @@ export function batchEnvironment(state: ClusterState, job: SlurmJob): Record<str
   }
   if (job.het) {
     env['SLURM_HET_SIZE'] = String(job.het.size)
-    env['SLURM_JOB_ID_HET_GROUP_0'] = String(job.het.id)
-    env['SLURM_JOBID_HET_GROUP_0'] = String(job.het.id)
+    for (const part of state.jobs.values()) if (part.het?.id === job.het.id) Object.assign(env, hetEnvironment(part))
   }
   return env
+}
+
+/** Variables of one component: those of a plain job with `_HET_GROUP_N`, the older `_PACK_GROUP_N` for three of them. */
+function hetEnvironment(part: SlurmJob): Readonly<Record<string, string>> {
+  const group = `HET_GROUP_${part.het?.offset}`
+  const count = part.nodes.length
+  const perNode = (value: number): string => (count > 1 ? `${value}(x${count})` : String(value))
+  const own: Record<string, string> = {
+    SLURM_JOB_ID: String(part.id),
+    SLURM_JOB_NAME: part.request.name,
+    SLURM_JOB_NODELIST: compressHostlist(part.nodes),
+    SLURM_JOB_NUM_NODES: String(count),
+    SLURM_JOB_PARTITION: part.request.partition,
+    SLURM_JOB_QOS: part.request.qos,
+    SLURM_JOB_CPUS_PER_NODE: perNode(cpusPerNode(part)),
+    SLURM_TASKS_PER_NODE: perNode(Math.max(1, part.request.tasksPerNode)),
+  }
+  if (part.request.tasksAsked) own['SLURM_NTASKS'] = String(part.request.tasks)
+  if (part.request.tasksPerNodeAsked) own['SLURM_NTASKS_PER_NODE'] = String(part.request.tasksPerNode)
+  const named = Object.entries(own).map(([name, value]) => [`${name}_${group}`, value] as const)
+  const packed = ['SLURM_JOB_NAME', 'SLURM_JOB_NODELIST', 'SLURM_JOB_NUM_NODES'].map(
+    (name) => [`${name}_PACK_GROUP_${part.het?.offset}`, own[name] ?? ''] as const,
+  )
+  return Object.fromEntries([...named, ...packed])
 }
 
 /** Path of an output file: `%j %J %A %a %x %N %n %u %%` and their widths (`%4j`) filled in, relative to the work directory. */

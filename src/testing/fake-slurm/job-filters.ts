@@ -1,4 +1,4 @@
-import { type ClusterState, findRecords, isEnded, parseIdSelector } from './cluster-state.ts'
+import { type ClusterState, findRecords, isEnded, narrowTo, parseIdSelector } from './cluster-state.ts'
 import { CommandFailure } from './slurm-command.ts'
 import { type SlurmJob, type SlurmState, STATE_CODES } from './slurm-job.ts'
 
@@ -23,13 +23,21 @@ export function isActive(job: SlurmJob): boolean {
   return !isEnded(job)
 }
 
-/** Records of `-j 1,2_3`; throws CommandFailure on text that is no id. */
+/** Records of `-j 1,2_3`; waiting elements named one by one are one record of just those. Throws CommandFailure on text that is no id. */
 export function recordsOfIds(state: ClusterState, command: string, text: string): readonly SlurmJob[] {
-  return splitIds(text).flatMap((id) => {
+  const found = new Map<SlurmJob, Set<number> | undefined>()
+  for (const id of splitIds(text)) {
     const selector = parseIdSelector(id)
     if (!selector && !/^\d/.test(id)) throw new CommandFailure(`${command}: error: Invalid job id: ${id}`)
-    return selector ? findRecords(state, selector) : []
-  })
+    // A list in brackets is nothing that squeue 22.05.8 finds.
+    if (!selector || id.includes('[')) continue
+    for (const job of findRecords(state, selector)) {
+      const before = found.get(job)
+      const whole = selector.tasks === undefined || (found.has(job) && before === undefined)
+      found.set(job, whole ? undefined : new Set([...(before ?? []), ...(selector.tasks ?? [])]))
+    }
+  }
+  return [...found].map(([job, tasks]) => narrowTo(job, tasks))
 }
 
 /** `1,2_[3,4],5` at the commas outside brackets. */

@@ -34,6 +34,8 @@ export class JobLife {
   readonly #token: string
   #scheduled: NodeJS.Immediate | undefined
   #runs = 0
+  /** Ends that a controller which is away has not heard of. */
+  readonly #unreported: (() => void)[] = []
   #paused = false
 
   constructor(state: ClusterState, token: string) {
@@ -53,7 +55,9 @@ export class JobLife {
   /** While paused (a controller that is down or hung) nothing starts and no limit is enforced; processes go on. */
   pause(paused: boolean): void {
     this.#paused = paused
-    if (!paused) this.look()
+    if (paused) return
+    for (const report of this.#unreported.splice(0)) report()
+    this.look()
   }
 
   /** Writes the job's accounting row. */
@@ -80,6 +84,7 @@ export class JobLife {
       start: (job, nodes) => this.#start(job, nodes),
       cancelInvalid: (job) => this.cancel(job, undefined),
       preempt: (job) => this.preempt(job),
+      record: (job) => this.record(job),
     })
   }
 
@@ -130,6 +135,10 @@ export class JobLife {
   /** The script has ended by itself, or because it was told to. */
   #batchEnded(job: SlurmJob, running: RunningJob, end: ProcessEnd): void {
     if (this.#running.get(job) !== running) return
+    if (this.#paused) {
+      this.#unreported.push(() => this.#batchEnded(job, running, end))
+      return
+    }
     if (!job.completing) {
       const failed = end.code !== 0 || end.signal !== 0
       job.state = failed ? 'FAILED' : 'COMPLETED'
@@ -250,16 +259,6 @@ export class JobLife {
     this.record(job)
     job.startMs = now
     this.wake()
-  }
-
-  /** `scancel --signal=KILL`: the end of all processes at once, by the user. */
-  kill(job: SlurmJob, by: number = this.#state.settings.user.uid): void {
-    if (job.state === 'PENDING' || ENDED.has(job.state)) {
-      this.cancel(job, by)
-      return
-    }
-    job.cancelledBy = by
-    this.end(job, { state: 'CANCELLED', atOnce: true })
   }
 
   /** What slurmstepd writes when TERM or KILL is sent to a script, whatever the script makes of it. */

@@ -33,6 +33,8 @@ export interface RunningStep {
   readonly nodes: readonly string[]
   /** CPUs it keeps from other steps, per node; 0 with --overlap. */
   readonly cpusHeld: number
+  /** It took the job's memory on its nodes: a step that overlaps and asks for memory is refused. */
+  readonly holdsAllMemory: boolean
   /** Sends to its tasks. */
   signal(signal: NodeJS.Signals): void
   /** The job is being ended: srun says so. `why`: the end of the slurmstepd line. */
@@ -46,6 +48,8 @@ export const OUTPUT_FAILED: ProcessEnd = { code: 0, signal: 53 }
 export class RunningJob {
   readonly steps: RunningStep[] = []
   readonly mark: string
+  /** Number of its next step. */
+  nextStep = 0
   batchEnded = false
   batchEnd: ProcessEnd | undefined
   batchEndMs: number | undefined

@@ -1,9 +1,9 @@
-import { type ClusterState, findRecords, isEnded, parseIdSelector } from './cluster-state.ts'
+import { type ClusterState, findRecords, isEnded, parseIdSelector, waitingText } from './cluster-state.ts'
 import { OptionError, optionTable, parseOptions } from './command-options.ts'
 import { readStates, splitIds } from './job-filters.ts'
 import { signalByName } from './job-request.ts'
 import { type CommandCall, type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
-import { type SlurmJob, shownState } from './slurm-job.ts'
+import { publicId, type SlurmJob, shownState } from './slurm-job.ts'
 
 const OPTIONS = optionTable(`
   account=,A batch,b ctld full,f interactive,i jobname=,n me name= nodelist=,w partition=,p qos=,q quiet,Q reservation=,R
@@ -54,7 +54,7 @@ export function scancel({ state, life }: CommandContext, call: CommandCall): num
   function apply(job: SlurmJob, tasks: readonly number[] | undefined): number {
     if (isEnded(job)) return 0
     if (signal && signal !== 'SIGKILL' && job.state === 'PENDING') {
-      call.err(`scancel: error: Kill job error on job id ${job.id}: Job can not be altered now, try again later\n`)
+      call.err(`scancel: error: Kill job error on job id ${publicId(job, waitingText(job))}: Job can not be altered now, try again later\n`)
       return 228
     }
     if (signal) send(job, signal)
@@ -63,11 +63,11 @@ export function scancel({ state, life }: CommandContext, call: CommandCall): num
     return 0
   }
 
-  /** --batch: the script alone. Without it steps alone, but for KILL, which ends the job. */
+  /** --batch: the script alone. Without it steps alone, but for KILL, which cancels the job, TERM first (22.05.8). */
   function send(job: SlurmJob, name: NodeJS.Signals): void {
     const running = life.runningOf(job)
     if (name === 'SIGKILL' && !last.has('batch')) {
-      life.kill(job)
+      life.cancel(job)
       return
     }
     if (last.has('batch') || last.has('full')) {

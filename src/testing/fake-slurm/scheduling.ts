@@ -84,6 +84,8 @@ export interface ScheduleActions {
   start(job: SlurmJob, nodes: readonly string[]): void
   cancelInvalid(job: SlurmJob): void
   preempt(job: SlurmJob): void
+  /** Writes the accounting row of an array's waiting elements, which have become fewer. */
+  record(job: SlurmJob): void
 }
 
 /** One pass over the queue: starts what fits, and gives every job that waits its reason. */
@@ -95,6 +97,7 @@ export function schedule(state: ClusterState, actions: ScheduleActions): void {
     .sort((a, b) => tier(b) - tier(a) || b.priority - a.priority || a.id - b.id)
   const short = new Set<string>()
   for (const job of queue) {
+    if (job.het && job.het.offset > 0) continue
     const reason = waitReason(state, job)
     if (reason === 'cancel') {
       actions.cancelInvalid(job)
@@ -106,8 +109,9 @@ export function schedule(state: ClusterState, actions: ScheduleActions): void {
         job.reason = 'JobArrayTaskLimit'
         break
       }
-      const nodes = short.has(job.request.partition) && fullyTaken(rooms) ? undefined : place(state, rooms, job)
-      if (!nodes) {
+      const followers = job.het ? placeFollowers(state, rooms, job) : []
+      const nodes = !followers || (short.has(job.request.partition) && fullyTaken(rooms)) ? undefined : place(state, rooms, job)
+      if (!nodes || !followers) {
         job.reason = short.has(job.request.partition) ? 'Priority' : 'Resources'
         if (job.reason === 'Resources') for (const victim of victims(state, job)) actions.preempt(victim)
         short.add(job.request.partition)
@@ -115,11 +119,35 @@ export function schedule(state: ClusterState, actions: ScheduleActions): void {
       }
       const task = job.pendingTasks?.[0]
       const starting = task === undefined ? job : splitTask(state, job, task)
+      if (starting !== job) actions.record(job)
       take(state, rooms, starting, nodes)
+      for (const follower of followers) {
+        take(state, rooms, follower.job, follower.nodes)
+        actions.start(follower.job, follower.nodes)
+      }
       actions.start(starting, nodes)
       if (starting === job) break
     }
   }
+}
+
+/** Nodes of the other components of a heterogeneous job, none of the leader's; undefined: they do not all fit beside it. */
+function placeFollowers(
+  state: ClusterState,
+  rooms: ReadonlyMap<string, Room>,
+  leader: SlurmJob,
+): readonly { readonly job: SlurmJob; readonly nodes: readonly string[] }[] | undefined {
+  const left = new Map([...rooms].map(([name, room]) => [name, { ...room }]))
+  for (const name of place(state, left, leader) ?? []) left.delete(name)
+  const found: { job: SlurmJob; nodes: readonly string[] }[] = []
+  for (const job of state.jobs.values()) {
+    if (job === leader || job.het?.id !== leader.het?.id) continue
+    const nodes = place(state, left, job)
+    if (!nodes) return undefined
+    found.push({ job, nodes })
+    for (const name of nodes) left.delete(name)
+  }
+  return found
 }
 
 function fullyTaken(rooms: ReadonlyMap<string, Room>): boolean {

@@ -49,6 +49,8 @@ export interface Dependency {
   readonly id: number
   readonly task?: number
   state: 'unfulfilled' | 'failed' | 'done'
+  /** All of an array: printed with `_*`. */
+  ofArray?: boolean
 }
 
 /** What was asked for at submission. */
