@@ -6,6 +6,7 @@ import type { AttemptPlan } from './attempt-plan.ts'
 import { type Evidence, reduceSlots } from './evidence.ts'
 import { arrayObservation, endedTasks, type NativeTasks, withNativeWords } from './native-array.ts'
 import { type Reconciled, reconcile } from './reconcile.ts'
+import { mayRequeue } from './requeue.ts'
 
 /** One attempt at work: what is known of it, and what of that is on disk already. */
 export interface ActiveAttempt {
@@ -88,21 +89,27 @@ export function refOf(active: ActiveAttempt): NativeRef {
     nativeId: active.nativeId ?? '',
     jobId: active.jobId,
     attempt: active.number,
+    ...(active.plan.requeued === undefined ? {} : { submittedAs: active.plan.requeued.submittedAs }),
     places: active.plan.places,
   }
 }
 
-/** Tasks of a native array; undefined for any other job. */
-function nativeTasks({ files, plan, observation }: ActiveAttempt): NativeTasks | undefined {
+/** Tasks of a native array; undefined for any other job. `cancelled`: the job as a whole was asked to end. */
+function nativeTasks({ files, plan, observation, cancelledElements }: ActiveAttempt, cancelled: boolean): NativeTasks | undefined {
   const { tasks } = files
   const chunk = plan.places[0]?.tasks?.chunk
   if (tasks === undefined || chunk === undefined) return undefined
-  return { chunk, observation, setupRecord: (task) => tasks.setupRecord(task) }
+  return {
+    chunk,
+    observation,
+    setupRecord: (task) => tasks.setupRecord(task),
+    askedToEnd: (position) => cancelled || cancelledElements.has(position),
+  }
 }
 
 /** Of a native array: the files of tasks that the scheduler says are over are to be read. */
 export function wantEnded(active: ActiveAttempt): void {
-  const native = nativeTasks(active)
+  const native = nativeTasks(active, false)
   if (native === undefined) return
   const { elements } = reduceSlots(active.plan.elements, active.files.slotLines())
   for (const task of endedTasks(elements, native)) active.files.tasks?.want(task)
@@ -111,7 +118,7 @@ export function wantEnded(active: ActiveAttempt): void {
 function evidenceOf(active: ActiveAttempt, job: JobRow, uptimeZeroMs: number | undefined): Evidence {
   const { files, plan } = active
   const reduced = plan.elements.length > 0 ? reduceSlots(plan.elements, files.slotLines(), uptimeZeroMs) : undefined
-  const native = nativeTasks(active)
+  const native = nativeTasks(active, job.cancelRequestedAt !== undefined)
   const elements = reduced && native ? withNativeWords(reduced.elements, native) : reduced?.elements
   return {
     attempt: active.number,
@@ -130,6 +137,7 @@ function evidenceOf(active: ActiveAttempt, job: JobRow, uptimeZeroMs: number | u
     job: files.record('job'),
     driverEvents: files.events('job'),
     ...(elements === undefined ? {} : { elements }),
+    ...(mayRequeue(active.task) ? { requeues: true } : {}),
     ...(reduced?.conflict === undefined ? {} : { slotsUnreadable: reduced.conflict }),
     ...(job.cancelRequestedAt === undefined ? {} : { cancelRequestedAt: job.cancelRequestedAt }),
     ...(job.cancelBy === undefined ? {} : { cancelBy: job.cancelBy }),

@@ -10,6 +10,8 @@ export interface NativeTasks {
   readonly observation: NativeObservation | undefined
   /** The record of a task's setup, which is there where it went wrong. */
   setupRecord(task: number): RecordReading
+  /** Whether we asked the element at a 0-based position to end. */
+  askedToEnd(position: number): boolean
 }
 
 const tasksOf = (observation: NativeObservation | undefined): ReadonlyMap<number, TaskObservation> =>
@@ -29,19 +31,26 @@ export function withNativeWords(elements: readonly ElementEvidence[], tasks: Nat
     }
     const word = said.get(task)
     if (word?.kind !== 'state') return element
-    const result = resultOf(word)
+    const result = resultOf(word, tasks.askedToEnd(element.position))
     if (result !== undefined) return { ...element, result }
     return word.state === 'queued' || isEndState(word.state) ? element : { ...element, claimed: true }
   })
 }
 
-/** An end word is a result, but for a success: that needs the journal, which our driver wrote before it ended. */
-function resultOf({ word, state, cause, exitCode, reason }: Extract<TaskObservation, { kind: 'state' }>): ElementResult | undefined {
+/**
+ * An end word is a result, but for a success: that needs the journal, which our driver wrote before it ended. That a driver
+ * which was asked to end ended otherwise than with 0 is that end: its elements had no turn any more.
+ */
+function resultOf(
+  { word, state, cause, exitCode, reason }: Extract<TaskObservation, { kind: 'state' }>,
+  askedToEnd: boolean,
+): ElementResult | undefined {
   if (!isEndState(state) || state === 'succeeded') return undefined
-  const kind = state === 'cancelled' ? 'cancelled' : (FAILURE_KINDS.find((each) => each === cause) ?? 'exit')
+  const cancelled = state === 'cancelled' || (askedToEnd && (cause === 'exit' || cause === 'signal'))
+  const kind = cancelled ? 'cancelled' : (FAILURE_KINDS.find((each) => each === cause) ?? 'exit')
   return {
-    code: exitCode || (state === 'cancelled' ? 143 : 1),
-    told: state === 'cancelled' ? 'term' : '0',
+    code: state === 'cancelled' ? exitCode || 143 : cancelled ? 143 : exitCode || 1,
+    told: cancelled ? 'term' : '0',
     endedCs: 0,
     word: { word, cause: kind, ...(reason === undefined ? {} : { reason }) },
   }

@@ -1,4 +1,4 @@
-import { runExecutorCases } from '../../src/testing/index.ts'
+import { EXECUTOR_CASES, runExecutorCases } from '../../src/testing/index.ts'
 import { SlurmHome } from './slurm-home.ts'
 import { SshRig } from './ssh-rig.ts'
 
@@ -12,4 +12,18 @@ runExecutorCases({
   target: 'hpc',
   open: (options) => new SlurmHome(rig, 'ssh', options, { options: PACKED }).start(),
   patience: 3,
+})
+
+/** What differs where Drover runs on the login node: who starts, reads, watches and signals. All else is the same code. */
+const ON_LOGIN_NODE =
+  /^(exit|a script that kills itself|setup runs|a log of 10 MB|following a log|hostile values in env|a hostile home|a secret|four ranks|one of four|cancel|a time limit ends|a process left|two clients|a supervisor killed|a job that ends|an array of|dependents on|a retry|prune)/
+
+runExecutorCases({
+  name: 'slurm, on its login node',
+  target: 'hpc',
+  open: (options) => new SlurmHome(rig, 'login', options, { options: PACKED }).start(),
+  patience: 3,
+  skip: Object.fromEntries(
+    EXECUTOR_CASES.filter(({ name }) => !ON_LOGIN_NODE.test(name)).map(({ name }) => [name, 'the same code as by ssh, where it runs']),
+  ),
 })

@@ -103,7 +103,7 @@ export class SlurmHome extends LocalHome {
     return processes().find((candidate) => {
       const inside = /^NSpid:\t(?:\d+\t)+(\d+)$/m.exec(textOf(candidate, 'status'))?.[1]
       if (Number(inside) !== pid) return false
-      return ['cmdline', 'environ'].some((file) => marks.some((mark) => textOf(candidate, file).includes(mark)))
+      return (['cmdline', 'environ'] as const).some((file) => marks.some((mark) => textOf(candidate, file).includes(mark)))
     })
   }
 
