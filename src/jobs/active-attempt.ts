@@ -4,9 +4,9 @@ import type { ElementRow, JobChange, JobRow, NewEvent } from '../store/store.ts'
 import type { State } from '../task/states.ts'
 import type { AttemptPlan } from './attempt-plan.ts'
 import { type Evidence, reduceSlots } from './evidence.ts'
+import { mayRequeue } from './may-requeue.ts'
 import { arrayObservation, endedTasks, type NativeTasks, withNativeWords } from './native-array.ts'
 import { type Reconciled, reconcile } from './reconcile.ts'
-import { mayRequeue } from './requeue.ts'
 
 /** One attempt at work: what is known of it, and what of that is on disk already. */
 export interface ActiveAttempt {
@@ -160,7 +160,7 @@ export function takeVerdict(
   readonly wakeInMs: number | undefined
 } {
   const evidence = evidenceOf(active, job, uptimeZeroMs)
-  const native = nativeTasks(active)
+  const native = nativeTasks(active, job.cancelRequestedAt !== undefined)
   const verdict = reconcile(
     {
       state: job.state,
