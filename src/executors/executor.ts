@@ -124,6 +124,8 @@ export interface NativeRef {
   readonly nativeId: string
   readonly jobId: string
   readonly attempt: number
+  /** The attempt under whose name the scheduler has it, where that is an earlier one: it was requeued. */
+  readonly submittedAs?: number
   readonly places: readonly AttemptPlace[]
 }
 

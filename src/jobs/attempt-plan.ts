@@ -19,6 +19,8 @@ export interface AttemptPlan {
   readonly shares?: readonly NodeShare[]
   readonly graceMs: number
   readonly hasSetup: boolean
+  /** The scheduler started it again: its restart count, and the attempt that was submitted. */
+  readonly requeued?: { readonly restart: number; readonly submittedAs: number }
 }
 
 /** The kept part of a plan. */

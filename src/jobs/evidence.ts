@@ -46,6 +46,8 @@ export interface Evidence {
   /** `ours`: a generated driver, which ends with 0 only when every record is written. `foreign`: somebody's own script. */
   readonly driver: 'ours' | 'foreign'
   readonly hasSetup: boolean
+  /** The scheduler may start the attempt again after it has ended it. */
+  readonly requeues?: boolean
   /** One entry per rank, in order. */
   readonly ranks: readonly RankEvidence[]
   /** The driver's own record, exit/job. */

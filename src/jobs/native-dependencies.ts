@@ -3,6 +3,7 @@ import { executorOf } from '../executors/registry.ts'
 import type { JobRow, Store } from '../store/store.ts'
 import { targetKey } from '../targets/target.ts'
 import { isEndState, isSettled } from '../task/states.ts'
+import { mayRequeue } from './may-requeue.ts'
 
 /** Who asked for the end of a job that its scheduler would hold for ever: its dependency can't be met any more. */
 export const UNMET_DEPENDENCY = 'unmet_dependency'
@@ -16,9 +17,8 @@ export interface NativeUpstream {
 const taskOf = (row: JobRow): ResolvedTask | undefined => (row.task === undefined ? undefined : (JSON.parse(row.task) as ResolvedTask))
 
 /** An end of this job in the scheduler is its end for Drover: it is not tried again. */
-function isFinal({ retries, spec, definition }: ResolvedTask): boolean {
-  const options = { ...definition?.options, ...spec.options }
-  return retries.max === 0 && !('requeue' in options) && options['scheduler_requeue'] !== true
+function isFinal(task: ResolvedTask): boolean {
+  return task.retries.max === 0 && !('requeue' in { ...task.definition?.options, ...task.spec.options }) && !mayRequeue(task)
 }
 
 function isMet(row: JobRow, condition: NativeUpstream['condition']): boolean {

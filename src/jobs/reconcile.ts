@@ -60,6 +60,7 @@ export type ProofRule =
   | 'setup failed'
   | 'told to stop, our cancel'
   | 'told to stop, end word'
+  | 'told to stop, may start again'
   | 'told to stop, proof awaited'
   | 'told to stop, grace over'
   | 'runner lost, driver ended'
@@ -151,9 +152,22 @@ function decideComplete(question: Question): Decision {
   if (!proofs.toldTerm) return { rule: 'all records', ...proofs.outcome }
   if (evidence.cancelRequestedAt !== undefined) return cancelled('told to stop, our cancel', question)
   const word = endWord(question)
+  if (!word && evidence.requeues) return awaitRestart(question)
   if (!word) return awaitProof(question, 'told to stop, proof awaited', { rule: 'told to stop, grace over', ...proofs.outcome })
   if (word.state === 'succeeded') return { rule: 'told to stop, end word', ...proofs.outcome }
   return ended('told to stop, end word', word, question)
+}
+
+/** What the scheduler has ended it may start again: only its own word is an end. */
+function awaitRestart(question: Question): Decision {
+  const { observation, proofs } = question
+  if (observation?.kind === 'state' && isLiveWord(observation.state)) {
+    const state = observation.state === 'running' || observation.state === 'starting' ? 'finishing' : observation.state
+    return { rule: 'told to stop, may start again', state }
+  }
+  if (observation?.kind === 'missing')
+    return awaitProof(question, 'told to stop, proof awaited', { rule: 'told to stop, grace over', ...proofs.outcome })
+  return unchanged(question, 'told to stop, may start again')
 }
 
 /** Some or none have a record. */

@@ -23,6 +23,7 @@ import { withLaunchReport } from './launch-report.ts'
 import { notifyOf } from './notify.ts'
 import { OwnedWork } from './owned-work.ts'
 import { QueryBudget, type QueryRate } from './query-budget.ts'
+import { beginRequeued, newRestart } from './requeue.ts'
 import { SchedulerSlots } from './scheduler-slots.ts'
 import { resubmit, startAttempt } from './start-attempt.ts'
 
@@ -355,6 +356,8 @@ export class TargetRuntime {
       if (this.#active.get(active.jobId) === active) this.#drop(active.jobId)
       return
     }
+    const restart = newRestart(active)
+    if (restart !== undefined) return beginRequeued(active, job, restart, this.#world)
     const taken = takeVerdict(active, job, this.#context.now())
     active.state = job.state
     if (taken.wakeInMs !== undefined) this.#work.after(taken.wakeInMs, async () => this.wake(active.jobId))

@@ -2,7 +2,7 @@ import { DroverError } from '../errors.ts'
 import { isEndState } from '../task/states.ts'
 import { ElementWrites } from './element-writes.ts'
 import { StatementTexts } from './statement-texts.ts'
-import type { AttemptPatch, JobChange, JobPatch, NewEvent, NewJob } from './store.ts'
+import type { AttemptPatch, JobChange, JobPatch, NewAttempt, NewEvent, NewJob } from './store.ts'
 import type { AttemptTable, JobTable, Steps, StoreDatabase } from './store-schema.ts'
 
 /** A submit sent again after so long is no repetition of a lost answer. */
@@ -135,6 +135,7 @@ export class StoreWrites {
     }
     yield* this.#patchAttempt(change, before)
     if (newAttempt) yield* this.#insertAttempt(jobId, newAttempt.number, change.at)
+    if (newAttempt?.plan !== undefined) yield* this.#patchAttempt(begunAttempt(change, newAttempt), newAttempt.number)
     if (change.ranks) yield* this.#elements.ranks(jobId, before, change.ranks)
     if (change.elements) yield* this.#elements.elements(jobId, change.elements)
     if (change.events) yield* this.#insertEvents(jobId, before, change.at, change.events)
@@ -173,6 +174,11 @@ export class StoreWrites {
       yield this.#texts.bind('event insert', insert, [jobId, attempt, at, type, JSON.stringify(data)])
     }
   }
+}
+
+/** What is known of an attempt that began by itself. */
+function begunAttempt({ jobId, at, to }: JobChange, { number: _, ...known }: NewAttempt): JobChange {
+  return { jobId, at, attemptPatch: { ...known, ...(to === undefined ? {} : { state: to }) } }
 }
 
 /** Columns of the job that the change sets, in a fixed order: the same kind of change is the same statement. */

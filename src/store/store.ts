@@ -115,8 +115,8 @@ export interface JobChange {
   readonly from?: State
   readonly attempt?: number
   readonly to?: State
-  /** Makes the next attempt current, with a row in state `created`: `number` must be the old one plus 1 (a condition too). Clears nothing of the job; do that with `patch`. */
-  readonly newAttempt?: { readonly number: number }
+  /** Makes the next attempt current, with a row in state `created` (the job's own state where it has a plan): `number` must be the old one plus 1 (a condition too). Clears nothing of the job; do that with `patch`. */
+  readonly newAttempt?: NewAttempt
   readonly patch?: JobPatch
   /** Of the attempt that was current before the change. Its `state` follows `to` when not given, unless `newAttempt` is. */
   readonly attemptPatch?: AttemptPatch
@@ -126,6 +126,14 @@ export interface JobChange {
   readonly elements?: readonly ElementRow[]
   /** Recorded under the attempt that was current before the change. Transitions record none by themselves. */
   readonly events?: readonly NewEvent[]
+}
+
+/** The next attempt. Named with its plan and native id where it begins by itself: a scheduler has started its job anew. */
+export interface NewAttempt {
+  readonly number: number
+  readonly nativeId?: string
+  readonly directory?: string
+  readonly plan?: string
 }
 
 export interface AttemptPatch {

@@ -51,7 +51,7 @@ const partsOf = (ref: NativeRef): readonly string[] => ref.nativeId.split(' ')
 
 /** The rows of a native id that are this attempt's: by name, of whichever part. */
 function rowsOf(ref: NativeRef, id: string, known: Known): readonly NativeJob[] {
-  const name = nativeName(ref.jobId, ref.attempt)
+  const name = nativeName(ref.jobId, ref.submittedAs ?? ref.attempt)
   return (known.get(id) ?? []).filter(
     (job) => job.name === name || (job.name.startsWith(name) && /^[a-z]+$/.test(job.name.slice(name.length))),
   )
@@ -101,12 +101,15 @@ function observe(ref: NativeRef, known: Known): NativeObservation {
       }
     }
   }
-  if (byTask.size === 0) {
-    // The array as a whole may have been ended before any task was told apart.
-    const row = latest(parts.flatMap((id) => rowsOf(ref, id, known)).filter((each) => each.tasks === undefined))
-    return row === undefined ? { kind: 'missing' } : observationOf(row)
+  // A row that names no tasks speaks of those that no other row names; it is all there is of an array that was ended while
+  // it waited.
+  const rest = parts.map((id) => latest(rowsOf(ref, id, known).filter((each) => each.tasks === undefined)))
+  if (byTask.size === 0 && parts.length === 1) return rest[0] === undefined ? { kind: 'missing' } : observationOf(rest[0])
+  for (let task = 0; task < tasks.count; task += 1) {
+    const row = rest[Math.floor(task / size)]
+    if (row !== undefined && !byTask.has(task)) byTask.set(task, observationOf(row))
   }
-  return summary(byTask, tasks.count)
+  return byTask.size === 0 ? { kind: 'missing' } : summary(byTask, tasks.count)
 }
 
 /** Of several rows of one id (after a requeue) the last submitted or started. */
@@ -131,10 +134,11 @@ const LEADING: readonly State[] = ['running', 'finishing', 'starting', 'suspende
 /** What an array is, by its tasks: what the liveliest of them is; ended when all are. */
 function summary(tasks: ReadonlyMap<number, TaskObservation>, count: number): NativeObservation {
   const states = [...tasks.values()].flatMap((each) => (each.kind === 'state' ? [each] : []))
+  // A task of which nobody speaks was not written down yet, or was ended while it waited: Slurm forgets that one at once.
+  const all = new Map(tasks)
+  for (let task = 0; task < count; task += 1) if (!all.has(task)) all.set(task, { kind: 'missing' })
   const leading = LEADING.map((state) => states.find((each) => each.state === state)).find((each) => each !== undefined)
-  if (leading !== undefined) return { ...leading, tasks }
-  // Tasks of which nobody speaks may not have been written down yet.
-  if (tasks.size < count) return { kind: 'state', word: 'INCOMPLETE', state: 'finishing', tasks }
+  if (leading !== undefined) return { ...leading, tasks: all }
   const worst = states.find((each) => each.state !== 'succeeded') ?? states[0]
-  return worst === undefined ? { kind: 'missing' } : { ...worst, tasks }
+  return worst === undefined ? { kind: 'missing' } : { ...worst, tasks: all }
 }
