@@ -1,28 +1,23 @@
-/** `node[1-3,7]` of names, as Slurm prints it: numbers of the same prefix and width are joined in order. */
+/** `node[1-3,7]` of names, as Slurm prints it: neighbours of one prefix share a bracket, and the order stays. */
 export function compressHostlist(names: readonly string[]): string {
-  const groups = new Map<string, { prefix: string; numbers: string[] }>()
+  const groups: { prefix: string; numbers: string[] }[] = []
   for (const name of names) {
     const [, prefix = name, number = ''] = /^(.*?)(\d*)$/.exec(name) ?? []
-    // node9 and node10 share a bracket, node09 and node9 do not.
-    const key = `${prefix}\0${number === '' ? '' : number.length > 1 && number.startsWith('0') ? number.length : 'n'}`
-    const group = groups.get(key) ?? { prefix, numbers: [] }
-    group.numbers.push(number)
-    groups.set(key, group)
+    const group = groups.at(-1)
+    if (group?.prefix === prefix && number !== '' && group.numbers[0] !== '') group.numbers.push(number)
+    else groups.push({ prefix, numbers: [number] })
   }
-  return [...groups.values()]
-    .map(({ prefix, numbers }) => {
-      if (numbers.length === 1 || numbers[0] === '') return `${prefix}${numbers[0]}`
-      return `${prefix}[${joinRuns(numbers)}]`
-    })
-    .join(',')
+  return groups.map(({ prefix, numbers }) => `${prefix}${numbers.length === 1 ? numbers[0] : `[${joinRuns(numbers)}]`}`).join(',')
 }
 
-/** `1-3,7` of numbers in order, their leading zeros kept. */
+/** `1-3,7` of numbers in order, their leading zeros kept: 09 and 10 are neighbours, 9 and 09 are not. */
 function joinRuns(numbers: readonly string[]): string {
   const runs: { first: string; last: string }[] = []
+  const padded = (number: string): boolean => number.length > 1 && number.startsWith('0')
   for (const number of numbers) {
     const run = runs.at(-1)
-    if (run && Number(number) === Number(run.last) + 1) run.last = number
+    const alike = run && (run.last.length === number.length || (!padded(run.first) && !padded(number)))
+    if (run && alike && Number(number) === Number(run.last) + 1) run.last = number
     else runs.push({ first: number, last: number })
   }
   return runs.map(({ first, last }) => (first === last ? first : `${first}-${last}`)).join(',')
