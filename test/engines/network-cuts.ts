@@ -89,7 +89,6 @@ async function cut(home: SshHome, phase: Phase, seconds: number, node: number): 
   if (phase === 'collecting') expect(readFileSync(join(ended.collected ?? '/nowhere', 'out')).length, name).toBe(MEGABYTES << 20)
   if (phase === 'staging') {
     const there = rig.as(`node${node}`, 'cksum', `${home.root}/jobs/${job.id}/work/0/data`).split(' ')[0]
-    writeFileSync(join(workdir, 'sum'), data)
     expect(Number(there), name).toBe(await sumOf(join(workdir, 'data')))
   }
   expect(

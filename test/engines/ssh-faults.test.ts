@@ -51,18 +51,8 @@ const left = () =>
 
 const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000))
 
+/** Cuts in each phase: ssh-cuts.test.ts. */
 describe('a network that is cut and healed', () => {
-  test.each([1, 20])('for %i s while the job runs: its state stands, and its end is found', async (pause) => {
-    const job = await submit({ run: `echo begin; sleep ${pause + 3}; echo end; exit 4` })
-    await started(job)
-    rig.fault('cut-network', '1')
-    await seconds(pause)
-    expect((await home.drover.get(job.id)).state).toBe('running')
-    rig.fault('heal-network', '1')
-    expect(await home.drover.wait(job.id)).toMatchObject({ state: 'failed', cause: { kind: 'exit', code: 4 } })
-    expect(await output(job)).toBe('begin\nend\n')
-  })
-
   test('while it was submitted: it runs once', async () => {
     rig.fault('cut-network', '1')
     const job = await submit({ run: 'echo ran >>ran; cat ran', retries: { max: 0, when: [], backoffMs: 0 } })
