@@ -36,7 +36,7 @@ link.on('data', (piece) => {
   }
 })
 link.on('error', (error) => {
-  process.stderr.write(command + ': error: the fake Slurm is closed: ' + error.message + '\\n')
+  process.stderr.write(command + ': error: the fake is closed: ' + error.message + '\\n')
   code = 1
 })
 link.on('close', () => {
@@ -46,12 +46,12 @@ link.on('close', () => {
 `
 
 /** Writes `bin/` with one executable per command; resolves to its path. */
-export function installCommands(directory: string, socketPath: string): string {
+export function installCommands(directory: string, socketPath: string, commands: readonly string[] = SLURM_COMMANDS): string {
   const bin = `${directory}/bin`
   mkdirSync(bin, { recursive: true })
   const client = `${directory}/client.cjs`
   writeFileSync(client, CLIENT)
-  for (const command of SLURM_COMMANDS) {
+  for (const command of commands) {
     const path = `${bin}/${command}`
     const words = [process.execPath, client, socketPath, command].map(quoteShell).join(' ')
     writeFileSync(path, `#!/bin/sh\nexec ${words} "$@"\n`)
