@@ -18,6 +18,8 @@ export interface SlurmTarget {
   readonly options?: string
   /** Directory of the jobs; default: one below the base, which all machines see. */
   readonly root?: string
+  /** Questions to Slurm a minute; default: Drover's own. */
+  readonly queriesPerMinute?: number
 }
 
 /** A home whose target `hpc` is the Slurm of a rig. */
@@ -41,9 +43,11 @@ export class SlurmHome extends LocalHome {
     const config = join(this.base, '.config', 'drover')
     mkdirSync(config, { recursive: true })
     const login = way === 'ssh' ? `    login: login\n    ssh_config: ${rig.configFile}\n` : ''
+    const limits =
+      target.queriesPerMinute === undefined ? '' : `limits: {queries_per_minute: ${target.queriesPerMinute}, query_burst: 10}\n`
     writeFileSync(
       join(config, 'config.yaml'),
-      `targets:\n  hpc:\n    kind: slurm\n    root: ${JSON.stringify(this.root)}\n${login}${target.options ?? ''}`,
+      `${limits}targets:\n  hpc:\n    kind: slurm\n    root: ${JSON.stringify(this.root)}\n${login}${target.options ?? ''}`,
     )
     execFileSync('chown', ['-R', 'drover:', way === 'login' ? this.base : this.root])
     if (diskBytes !== undefined) this.#mountJobs(diskBytes)
@@ -86,8 +90,9 @@ export class SlurmHome extends LocalHome {
   /** On this host, also where it runs inside the login machine. */
   override get supervisorPid(): number {
     if (this.way === 'ssh') return super.supervisorPid
+    const home = Buffer.from(this.home, 'utf8').toString('latin1')
     const found = processes().find(
-      (pid) => textOf(pid, 'cmdline').includes('supervisor\0run') && `\0${textOf(pid, 'environ')}`.includes(`\0DROVER_HOME=${this.home}\0`),
+      (pid) => textOf(pid, 'cmdline').includes('supervisor\0run') && `\0${textOf(pid, 'environ')}`.includes(`\0DROVER_HOME=${home}\0`),
     )
     if (found === undefined) throw new Error('the supervisor has not been started')
     return found
