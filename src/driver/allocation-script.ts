@@ -74,7 +74,7 @@ ${limitSignal === undefined ? '' : `  trap _d_on_limit ${limitSignal}\n`}${warni
 _d_settle_in() {
   printf '' >>"$_d_claim/stop"
   printf '' >>"$_d_claim/warn"
-${requeue ? '  [ "$_d_restart" = 0 ] || _d_begin_again\n' : ''}  :
+${requeue ? '  [ "$_d_restart" = 0 ] || _d_copy_attempt\n' : ''}  :
 }
 ${requeue ? copyOf(options) : ''}
 # Which nodes there are: <name> <address> a line, in order of rank. Written at once and whole, because other nodes wait for it.
@@ -151,14 +151,11 @@ _d_on_warning() {
  * The files of a requeued instance: generated ones copied, awaited ones empty. Several tasks of an array may do so at one
  * time, hence the link, which only one can make.
  */
-function copyOf(options: DriverOptions): string {
+function copyOf({ slots, allocation }: DriverOptions): string {
+  const awaited = allocation?.task
+    ? '"$_d_base"/cancel_element*'
+    : `"$_d_base"/exit/* "$_d_base"/events/* ${slots ? '"$_d_base"/slots/* "$_d_base"/cancel_elements' : '"$_d_base"/logs/*'}`
   return `
-_d_begin_again() {
-  _d_copy_attempt
-  _d_clock
-  printf '%s requeued restart=%s\n' "$_d_now" "$_d_restart" >>"$_d_base/events/job"
-  _d_ring requeued
-}
 _d_copy_attempt() {
   for _d_each in driver.sh node.sh setup.sh run.sh env elements; do
     [ -e "$_d_base/$_d_each" ] && [ ! -e "$_d_dir/$_d_each" ] || continue
@@ -166,7 +163,7 @@ _d_copy_attempt() {
     cp -p "$_d_base/$_d_each" "$_d_part" && { ln "$_d_part" "$_d_dir/$_d_each" 2>/dev/null || [ -e "$_d_dir/$_d_each" ] || mv "$_d_part" "$_d_dir/$_d_each"; }
     rm -f "$_d_part"
   done
-  for _d_each in "$_d_base"/exit/* "$_d_base"/events/* ${options.slots ? '"$_d_base"/slots/* "$_d_base"/cancel_elements' : '"$_d_base"/logs/*'}; do
+  for _d_each in ${awaited}; do
     [ -f "$_d_each" ] || continue
     printf '' >>"$_d_dir\${_d_each#"$_d_base"}"
   done

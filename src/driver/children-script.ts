@@ -150,10 +150,15 @@ _d_tick=
 
 _d_open_fifo() {
   [ -z "$_d_fifo" ] || return 0
-  if mkfifo "$_d_claim/wake" && { : >&9; } 2>/dev/null 9<>"$_d_claim/wake"; then
-    exec 9<>"$_d_claim/wake"
-    _d_fifo=1
-  fi
+  # A file system over SFTP has none: then one of this machine, which needs a name only until it is open.
+  for _d_fifo in "$_d_claim/wake" "\${TMPDIR:-/tmp}/drover-wake.$$"; do
+    if mkfifo -m 600 "$_d_fifo" 2>/dev/null && { : >&9; } 2>/dev/null 9<>"$_d_fifo"; then
+      exec 9<>"$_d_fifo"
+      case $_d_fifo in "$_d_claim"/*) ;; *) rm -f "$_d_fifo" ;; esac
+      return
+    fi
+  done
+  _d_fifo=''
 }
 
 # Until a line comes through the FIFO; where the file system has none, for a second. A child waits for it, because \`wait\` is
@@ -173,6 +178,7 @@ _d_sleep() {
 
 # A line through the FIFO every $1 seconds, as long as this driver lives; and a last one for the sentinel, should it be killed.
 _d_start_ticker() {
+  [ -n "$_d_fifo" ] || return 0
   (
     _d_before=$!
     trap '' TERM INT HUP

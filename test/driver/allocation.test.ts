@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { attemptPaths } from '../../src/driver/protocol.ts'
@@ -262,8 +263,9 @@ describe.each(shells)('inside an allocation, under %s', (_, shell) => {
 
   const TASK = { variable: 'SLURM_ARRAY_TASK_ID', offset: 5, count: 3, chunk: 4 }
   const VALUES = 'abcdefghij'.split('')
+  const FILE = { kind: 'values', values: VALUES, size: 10, width: 2 } as const
   const sources: Record<string, NonNullable<AttemptOptions['array']>> = {
-    'lines of a file': { kind: 'values', values: VALUES, size: 10, width: 2 },
+    'lines of a file': FILE,
     'a range': { kind: 'range', start: 100, stop: 110, step: 1, size: 10, width: 2 },
     'chosen positions': { kind: 'values', values: VALUES, size: 10, width: 1, positions: [9, 1, 8, 2, 7, 3, 6, 4, 5, 0] },
   }
@@ -293,6 +295,36 @@ describe.each(shells)('inside an allocation, under %s', (_, shell) => {
       expect(new Set(bell.lines.map(({ task }) => task))).toEqual(new Set([0, 1, 2]))
       expect(await attempt.runAgain({ SLURM_ARRAY_TASK_ID: '6' })).toBe(97)
       for (const id of ['', '4', '8', 'x']) expect(await attempt.runAgain({ SLURM_ARRAY_TASK_ID: id })).toBe(96)
+    })
+  })
+
+  test('a requeued task runs its elements again, in a directory of the restart', async () => {
+    const options = within({ setup: 'echo set', run: 'echo "$DROVER_ARRAY_VALUE"', array: FILE })
+    await withAttempt({ ...options, allocation: { requeue: true, task: { ...TASK, offset: 0 } } }, async (attempt) => {
+      const again = (task: number, restart: number): Promise<number> =>
+        attempt.runAgain({ SLURM_ARRAY_TASK_ID: `${task}`, SLURM_RESTART_COUNT: `${restart}` })
+      expect(await again(1, 0)).toBe(0)
+      expect(await Promise.all([again(0, 1), again(1, 1), again(1, 1)].map((code) => code))).toEqual(expect.arrayContaining([0, 0, 97]))
+      const names = readdirSync(join(`${attempt.dir}r1`, 'logs')).filter((name) => name.endsWith('.out'))
+      expect(names.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((position) => `${position}.out`))
+      expect(readFileSync(join(`${attempt.dir}r1`, 'logs/5.out'), 'utf8')).toBe('f\n')
+      expect(
+        attempt
+          .read('logs/driver.log')
+          .split('\n')
+          .filter((line) => line !== '' && !line.includes('claimed by another')),
+      ).toEqual([])
+    })
+  })
+
+  test('a file system without FIFOs: another place is found for one', async () => {
+    const work = 'if [ "$DROVER_NODE_RANK" = 1 ]; then exit 5; fi; sleep 60'
+    await withAttempt(within({ ranks: 2, run: work }), async (attempt) => {
+      mkdirSync(join(attempt.dir, 'claim/0/wake'))
+      expect(await attempt.start().end()).toBe(5)
+      expect(attempt.record(0)).toMatchObject({ told: 'peer' })
+      expect(attempt.read('logs/driver.log')).toBe('')
+      expect(existsSync(join(tmpdir(), `drover-wake.${attempt.pid}`))).toBe(false)
     })
   })
 
