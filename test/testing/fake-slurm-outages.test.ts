@@ -63,7 +63,7 @@ describe.each([
     'scontrol ping': [0],
     scancel: [0],
     sinfo: [0],
-    sacctmgr: [1, 0.1, REFUSED],
+    sacctmgr: [1, 0.1, 'sacctmgr: error: Sending PersistInit msg: Connection refused'],
   },
   {
     kind: 'accounting_hung',
@@ -162,4 +162,16 @@ test('jobs run on and end while the controller is away; it learns of it when it 
   expect(await rig.out('sacct', '-X', '-P', '-n', '-o', 'State')).toBe('RUNNING\n')
   rig.slurm.recover()
   await rig.reaches(id, 'COMPLETED')
+})
+
+test('a controller that was started again no longer says who cancelled', async () => {
+  const id = await rig.submit(['echo up; exec sleep 100'])
+  await rig.reaches(id, 'RUNNING')
+  await rig.out('scancel', id)
+  await rig.reaches(id, 'CANCELLED')
+  const row = (): Promise<string> => rig.out('sacct', '-X', '-P', '-n', '-o', 'State,ExitCode')
+  expect(await row()).toMatch(/^CANCELLED by \d+\|0:0\n$/)
+  rig.slurm.outage('down')
+  rig.slurm.recover()
+  expect(await row()).toBe('CANCELLED|0:15\n')
 })

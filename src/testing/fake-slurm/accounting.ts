@@ -46,14 +46,14 @@ export class Accounting {
     this.#clock = clock
   }
 
-  /** Writes what is known of this run of the job. `state`: the word, where it is not the job's own (`REQUEUED`). */
-  record(job: SlurmJob, steps: readonly StepRow[], state: string = job.state): void {
+  /** Writes what is known of this run of the job. `state`: the word, where it is not the job's own (`REQUEUED`). Without `steps` those of before stay. */
+  record(job: SlurmJob, steps: readonly StepRow[] | undefined, state: string = job.state): void {
     let key = this.#keys.get(job)
     if (!key) {
       key = {}
       this.#keys.set(job, key)
     }
-    const row = rowOf(job, steps, state)
+    const row = rowOf(job, steps ?? this.#rows.get(key)?.steps ?? [], state)
     if (this.lagMs > 0) this.#due.push({ atMs: this.#clock.now() + this.lagMs, key, row })
     else {
       this.#due = this.#due.filter((late) => late.key !== key)

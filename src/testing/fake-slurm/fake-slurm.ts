@@ -248,8 +248,10 @@ class CommandFaults {
 
   recover(lost: boolean): void {
     clearTimeout(this.#recovery)
+    const restarted = this.#outage === 'down'
     this.#outage = undefined
     this.#life.pause(false)
+    if (restarted) this.#life.restarted()
     for (const carryOut of this.#accepted.splice(0)) if (!lost) void carryOut()
   }
 

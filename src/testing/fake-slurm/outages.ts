@@ -39,9 +39,22 @@ function prefix(call: CommandCall): string {
       return 'slurm_load_partitions: '
     case 'srun':
       return 'srun: error: Unable to allocate resources: '
+    case 'scontrol':
+      return /^conf/.test(call.argv[1] ?? '') ? 'slurm_load_ctl_conf error: ' : 'slurm_load_jobs error: '
     default:
       return 'slurm_load_jobs error: '
   }
+}
+
+/** The job that `scontrol hold 5` and its like would change; undefined for any other call. */
+function changedJob({ command, argv }: CommandCall): string | undefined {
+  const verb = argv.find((word) => !word.startsWith('-')) ?? ''
+  if (command !== 'scontrol' || !/^(u?hold|release|requeue|requeuehold|suspend|resume|update)$/.test(verb)) return undefined
+  return argv.findLast((word) => /^(jobid=)?\d/i.test(word))?.replace(/^jobid=/i, '') ?? ''
+}
+
+function suspendLine({ argv }: CommandCall): string {
+  return argv.some((word) => /^(u?hold|release)$/.test(word)) ? 'slurm_suspend error: Unexpected message received\n' : ''
 }
 
 function controllerGone(call: CommandCall, hung: boolean): OutageAnswer {
@@ -53,8 +66,12 @@ function controllerGone(call: CommandCall, hung: boolean): OutageAnswer {
       ? { code: 1, ms: 10_000, out: 'Slurmctld(primary) at localhost is DOWN\n' }
       : { code: 1, ms: 100, out: 'Slurmctld(primary) at localhost is DOWN\n' }
   }
-  if (command === 'scancel') {
-    const id = argv.findLast((word) => /^\d/.test(word)) ?? ''
+  const change = changedJob(call)
+  if (change !== undefined) {
+    return { code: 1, ms: once, err: `Unexpected message received for job ${change}\n${suspendLine(call)}`, carriedOutLater: hung }
+  }
+  const id = argv.findLast((word) => /^\d/.test(word))
+  if (command === 'scancel' && id !== undefined) {
     return { code: hung ? 140 : 8, ms: once, err: `scancel: error: Kill job error on job id ${id}: ${error}\n`, carriedOutLater: hung }
   }
   if (command === 'sbatch') return { code: 1, ms: hung ? 10_500 : once, err: `${prefix(call)}${error}\n`, carriedOutLater: hung }
@@ -63,20 +80,26 @@ function controllerGone(call: CommandCall, hung: boolean): OutageAnswer {
   return { code: 1, ms: twice ? 2 * once : once, err: `${prefix(call)}${error}\n` }
 }
 
+/** sacct's last line; sacctmgr has none. */
+function problem({ command }: CommandCall, why: string): string {
+  return command === 'sacct' ? `sacct: error: Problem talking to the database: ${why}\n` : ''
+}
+
 function accountingDown(call: CommandCall): OutageAnswer {
   const { command } = call
   return {
     code: 1,
     ms: 100,
-    err: `${command}: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:localhost:6819: Connection refused\n${command}: error: Sending PersistInit msg: Connection refused\n${command}: error: Problem talking to the database: Connection refused\n`,
+    err: `${command}: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:localhost:6819: Connection refused\n${command}: error: Sending PersistInit msg: Connection refused\n${problem(call, 'Connection refused')}`,
   }
 }
 
-function accountingHung({ command }: CommandCall): OutageAnswer {
+function accountingHung(call: CommandCall): OutageAnswer {
+  const { command } = call
   return {
     code: 1,
     ms: 46_000,
-    err: `${command}: error: slurm_persist_conn_open: No response to persist_init\n${command}: error: Sending PersistInit msg: Resource temporarily unavailable\n${command}: error: Problem talking to the database: Resource temporarily unavailable\n`,
+    err: `${command}: error: slurm_persist_conn_open: No response to persist_init\n${command}: error: Sending PersistInit msg: Resource temporarily unavailable\n${problem(call, 'Resource temporarily unavailable')}`,
   }
 }
 
