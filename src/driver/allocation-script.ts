@@ -74,7 +74,7 @@ ${limitSignal === undefined ? '' : `  trap _d_on_limit ${limitSignal}\n`}${warni
 _d_settle_in() {
   printf '' >>"$_d_claim/stop"
   printf '' >>"$_d_claim/warn"
-${requeue ? '  [ "$_d_restart" = 0 ] || _d_copy_attempt\n' : ''}  :
+${requeue ? '  [ "$_d_restart" = 0 ] || _d_begin_again\n' : ''}  :
 }
 ${requeue ? copyOf(options) : ''}
 # Which nodes there are: <name> <address> a line, in order of rank. Written at once and whole, because other nodes wait for it.
@@ -156,6 +156,14 @@ function copyOf({ slots, allocation }: DriverOptions): string {
     ? '"$_d_base"/cancel_element*'
     : `"$_d_base"/exit/* "$_d_base"/events/* ${slots ? '"$_d_base"/slots/* "$_d_base"/cancel_elements' : '"$_d_base"/logs/*'}`
   return `
+# The first instance's events say where this one is to be found; it writes no more.
+_d_begin_again() {
+  _d_copy_attempt
+  _d_clock
+  { printf '%s requeued restart=%s\\n' "$_d_now" "$_d_restart" >>"$_d_base\${_d_own#"$_d_dir"}/events/job"; } 2>/dev/null
+  _d_ring requeued
+}
+
 _d_copy_attempt() {
   for _d_each in driver.sh node.sh setup.sh run.sh env elements; do
     [ -e "$_d_base/$_d_each" ] && [ ! -e "$_d_dir/$_d_each" ] || continue

@@ -255,6 +255,7 @@ describe.each(shells)('inside an allocation, under %s', (_, shell) => {
         expect(attempt.record(rank)).toMatchObject({ code: 143, told: 'term' })
       }
       expect(parseIdentity(second('claim/1/id'))).toBeDefined()
+      expect(attempt.events('job').at(-1)).toMatchObject({ word: 'requeued', detail: { restart: '1' } })
       expect(existsSync(join(attempt.dir, 'env')) || existsSync(join(`${attempt.dir}r1`, 'env'))).toBe(false)
       // Its own end is proved: there is nothing to start again.
       expect(await attempt.runAgain({ SLURM_RESTART_COUNT: '2' })).toBe(95)
@@ -305,6 +306,7 @@ describe.each(shells)('inside an allocation, under %s', (_, shell) => {
         attempt.runAgain({ SLURM_ARRAY_TASK_ID: `${task}`, SLURM_RESTART_COUNT: `${restart}` })
       expect(await again(1, 0)).toBe(0)
       expect(await Promise.all([again(0, 1), again(1, 1), again(1, 1)].map((code) => code))).toEqual(expect.arrayContaining([0, 0, 97]))
+      expect(attempt.read('tasks/1/events/job')).toMatch(/^\d+ requeued restart=1$/m)
       const names = readdirSync(join(`${attempt.dir}r1`, 'logs')).filter((name) => name.endsWith('.out'))
       expect(names.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((position) => `${position}.out`))
       expect(readFileSync(join(`${attempt.dir}r1`, 'logs/5.out'), 'utf8')).toBe('f\n')
