@@ -1,0 +1,289 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { installCommands } from '../fake-slurm/command-client.ts'
+import { CommandServer } from '../fake-slurm/command-server.ts'
+import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import { pbsnodes, qalter, qdel, qhold, qmgr, qrls, qsig, tmrsh } from './job-commands.ts'
+import { idOf, type PbsJob, type PbsState } from './pbs-job.ts'
+import { type FakePbsOptions, resolvePbsSettings } from './pbs-options.ts'
+import { answerStopped, type PbsOutage } from './pbs-outages.ts'
+import { PbsServer } from './pbs-server.ts'
+import { qselect, qstat } from './qstat-command.ts'
+import { qsub } from './qsub-command.ts'
+
+/** A job as tests look at it. */
+export interface FakePbsJob {
+  /** `12.pbshead`, `12[].pbshead`, `12[3].pbshead`. */
+  readonly id: string
+  readonly name: string
+  readonly state: PbsState
+  readonly substate: number
+  readonly exitStatus: number | undefined
+  readonly comment: string | undefined
+  readonly hosts: readonly string[]
+  /** Pids of its processes. */
+  readonly pids: readonly number[]
+}
+
+/** A fake OpenPBS 23.06.06: commands on PATH, one server in this process, jobs that are real processes of this machine. */
+export interface FakePbs {
+  /** Directory of the commands, to be put first on PATH. */
+  readonly path: string
+  /** Environment to run things with: this process's, with `path` first on PATH. */
+  readonly env: Readonly<Record<string, string>>
+  /** The fake's clock, ms since the epoch. */
+  now(): number
+  /** Lets time pass at once; limits, begin times and the end of history take effect before it returns. */
+  advance(ms: number): void
+  /** By any form of its id. */
+  job(id: string): FakePbsJob | undefined
+  /** All that the server still knows of, arrays as one. */
+  jobs(): readonly FakePbsJob[]
+  /** Switches `job_history_enable`; off, what has ended is forgotten at once. */
+  setHistory(on: boolean): void
+  /** History forgets what has ended. */
+  purgeHistory(): void
+  /** The server forgets all jobs from this number on, kills their processes, and gives their numbers out again. */
+  reuseIds(from?: number): void
+  /** The memory limit of a running job is passed. */
+  exceedMemory(id: string): void
+  /** Breaks PBS until `recover`. */
+  outage(kind: PbsOutage): void
+  /** Mends it. What waited is answered; a qsub that was cut off meanwhile is carried out, any other command is not. */
+  recover(): void
+  /** The server died of a qdel: several ids, one of them unknown. `recover` starts it again. */
+  readonly crashed: boolean
+  /** Every call of the command takes this much longer; real milliseconds, 0 ends it. */
+  delay(command: string, ms: number): void
+  /** The command's next output is cut off after so many bytes. */
+  truncateNextOutput(command: string, bytes: number): void
+  /** The command's next output is this text, or these bytes; with `count`, so many times. */
+  garble(command: string, text: string | Buffer, count?: number): void
+  /** The command's next call prints this on stderr and ends so, without doing anything. */
+  failNext(command: string, code: number, text: string): void
+  /** The next qsub makes its job, and its answer is lost: it says what a broken connection says. */
+  loseNextSubmitAnswer(): void
+  /** How often a command was called; without a name, all of them. */
+  calls(command?: string): number
+  /** Command lines of all calls, oldest first. */
+  callLines(): readonly string[]
+  /** Ends every process it started, and removes what it wrote into its directory. */
+  close(): Promise<void>
+}
+
+/** The commands of the fake. */
+export const PBS_COMMANDS = [
+  'qsub',
+  'qstat',
+  'qselect',
+  'qdel',
+  'qsig',
+  'qhold',
+  'qrls',
+  'qalter',
+  'qmgr',
+  'pbsnodes',
+  'pbs_tmrsh',
+] as const
+
+interface Faults {
+  readonly delays: Map<string, number>
+  readonly truncate: Map<string, number>
+  readonly garble: Map<string, { readonly bytes: Buffer; count: number }>
+  readonly fail: Map<string, { readonly code: number; readonly text: string }>
+  loseSubmit: boolean
+}
+
+/** The same call, with its output going elsewhere. */
+function redirected(call: CommandCall, out: (text: string) => void, err = (text: string) => call.err(text)): CommandCall {
+  const { command, argv, cwd, env } = call
+  return {
+    command,
+    argv,
+    cwd,
+    env,
+    out,
+    err,
+    write: (stream, bytes) => call.write(stream, bytes),
+    readStdin: (onBytes) => call.readStdin(onBytes),
+    onSignal: (listener) => call.onSignal(listener),
+    onGone: (listener) => call.onGone(listener),
+  }
+}
+
+/** A call whose output is changed on its way. */
+function faulty(call: CommandCall, faults: Faults): CommandCall {
+  const garbled = faults.garble.get(call.command)
+  const cut = faults.truncate.get(call.command)
+  if (garbled && --garbled.count <= 0) faults.garble.delete(call.command)
+  faults.truncate.delete(call.command)
+  const nothing = (): void => {}
+  if (garbled) {
+    call.write('out', garbled.bytes)
+    return redirected(call, nothing, nothing)
+  }
+  if (cut === undefined) return call
+  let left = cut
+  return redirected(call, (text) => {
+    const bytes = Buffer.from(text).subarray(0, left)
+    left -= bytes.length
+    call.write('out', bytes)
+  })
+}
+
+/** Starts a fake PBS in a directory. It holds no timer that keeps a process alive; `close` it all the same. */
+export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
+  const settings = resolvePbsSettings(options, userInfo().username)
+  mkdirSync(settings.directory, { recursive: true })
+  const server = new PbsServer(settings, options.history ?? true)
+  const faults: Faults = { delays: new Map(), truncate: new Map(), garble: new Map(), fail: new Map(), loseSubmit: false }
+  const lines: string[] = []
+  let outage: PbsOutage | undefined
+  let crashed = false
+  let waiting: (() => void)[] = []
+  const crash = (): void => {
+    crashed = true
+    outage = 'stopped'
+    server.paused = true
+  }
+
+  const work = (call: CommandCall): number | Promise<number> => {
+    switch (call.command) {
+      case 'qsub':
+        return qsub(server, call)
+      case 'qstat':
+        return qstat(server, call)
+      case 'qselect':
+        return qselect(server, call)
+      case 'qdel':
+        return qdel(server, call, crash)
+      case 'qsig':
+        return qsig(server, call)
+      case 'qhold':
+        return qhold(server, call)
+      case 'qrls':
+        return qrls(server, call)
+      case 'qalter':
+        return qalter(server, call)
+      case 'qmgr':
+        return qmgr(server, call)
+      case 'pbsnodes':
+        return pbsnodes(server, call)
+      default:
+        return tmrsh(server, call)
+    }
+  }
+
+  const answer = async (call: CommandCall): Promise<number> => {
+    lines.push([call.command, ...call.argv].join(' '))
+    let gone = false
+    call.onGone(() => {
+      gone = true
+    })
+    const wait = faults.delays.get(call.command)
+    if (wait) await new Promise((resolve) => setTimeout(resolve, wait))
+    // The version is printed, and tasks are started, without the server.
+    const asksServer = call.command !== 'pbs_tmrsh' && !call.argv.includes('--version')
+    if (asksServer && outage === 'stopped') return answerStopped(call, server.clock.now())
+    while (asksServer && outage === 'hung') await new Promise<void>((resolve) => waiting.push(resolve))
+    if (gone && call.command !== 'qsub') return 1
+    const failure = faults.fail.get(call.command)
+    if (failure) {
+      faults.fail.delete(call.command)
+      call.err(failure.text)
+      return failure.code
+    }
+    if (call.command === 'qsub' && faults.loseSubmit) {
+      faults.loseSubmit = false
+      await qsub(
+        server,
+        redirected(call, () => {}),
+      )
+      call.err('qsub: End of File\n')
+      return 183
+    }
+    return work(faulty(call, faults))
+  }
+
+  const socketPath = `${settings.directory}/socket`
+  const sockets = await CommandServer.listen(socketPath, answer)
+  const path = installCommands(settings.directory, socketPath, PBS_COMMANDS)
+  const env: Record<string, string> = { PATH: `${path}:${process.env['PATH'] ?? '/usr/bin:/bin'}` }
+  for (const [name, value] of Object.entries(process.env)) if (name !== 'PATH' && value !== undefined) env[name] = value
+
+  const view = (job: PbsJob): FakePbsJob => ({
+    id: idOf(job),
+    name: job.name,
+    state: job.state,
+    substate: job.substate,
+    exitStatus: job.exitStatus,
+    comment: job.comment,
+    hosts: job.hosts,
+    pids: server.pids(job),
+  })
+  const wakeAll = (): void => {
+    const all = waiting
+    waiting = []
+    for (const resume of all) resume()
+  }
+  return {
+    path,
+    env,
+    now: () => server.clock.now(),
+    advance(ms) {
+      server.clock.advance(ms)
+      server.look()
+    },
+    job(id) {
+      const job = server.find(id)
+      return job && view(job)
+    },
+    jobs: () => server.jobs.filter((job) => !job.forgotten).map(view),
+    setHistory(on) {
+      server.history = on
+      if (!on) for (const job of server.jobs) if (job.state === 'F') job.forgotten = true
+    },
+    purgeHistory() {
+      for (const job of server.jobs) if (job.state === 'F') job.forgotten = true
+    },
+    reuseIds(from = 1) {
+      for (const job of server.jobs) if (job.number >= from) server.drop(job)
+      server.nextNumber = from
+    },
+    exceedMemory(id) {
+      const job = server.find(id)
+      if (job) server.exceed(job, 'mem')
+    },
+    outage(kind) {
+      outage = kind
+      server.paused = true
+      if (kind === 'stopped') wakeAll()
+    },
+    recover() {
+      outage = undefined
+      crashed = false
+      server.paused = false
+      wakeAll()
+      server.look()
+    },
+    get crashed() {
+      return crashed
+    },
+    delay: (command, ms) => void faults.delays.set(command, ms),
+    truncateNextOutput: (command, bytes) => void faults.truncate.set(command, bytes),
+    garble: (command, text, count = 1) => void faults.garble.set(command, { bytes: Buffer.from(text as string), count }),
+    failNext: (command, code, text) => void faults.fail.set(command, { code, text }),
+    loseNextSubmitAnswer() {
+      faults.loseSubmit = true
+    },
+    calls: (command) => (command === undefined ? lines.length : lines.filter((line) => line.split(' ', 1)[0] === command).length),
+    callLines: () => lines,
+    async close() {
+      outage = undefined
+      await server.close()
+      await sockets.close()
+      for (const part of ['bin', 'spool', 'tmp', 'client.cjs', 'socket'])
+        rmSync(`${settings.directory}/${part}`, { recursive: true, force: true })
+    },
+  }
+}
