@@ -1,10 +1,10 @@
 /** Test support for executors, also those of users: the cases every executor has to pass. Needs vitest. */
 export { EXECUTOR_CASES, runExecutorCases } from './executor-cases.ts'
 export type { CaseContext, ExecutorCase, ExecutorUnderTest, Fixture, FixtureHook, FixtureOptions } from './executor-fixture.ts'
-export { createFakePjm, type FakePjm, type FakePjmJob, type FakePjmOptions, type PjmOutage } from './fake-pjm/fake-pjm.ts'
 export { createFakePbs, type FakePbs, type FakePbsJob } from './fake-pbs/fake-pbs.ts'
 export type { FakePbsNode, FakePbsOptions } from './fake-pbs/pbs-options.ts'
 export type { PbsOutage } from './fake-pbs/pbs-outages.ts'
+export { createFakePjm, type FakePjm, type FakePjmJob, type FakePjmOptions, type PjmOutage } from './fake-pjm/fake-pjm.ts'
 export { createFakeSlurm, type FakeJobId, type FakeSlurm, type FakeSlurmJob } from './fake-slurm/fake-slurm.ts'
 export type { OutageKind } from './fake-slurm/outages.ts'
 export type { FakeNode, FakePartition, FakeSlurmOptions } from './fake-slurm/slurm-options.ts'
