@@ -25,6 +25,7 @@ export const COMMAND_FACTS = {
   rm: { summary: 'remove ended jobs and their directories', completes: 'jobs' },
   prune: { summary: 'remove old jobs by age or size' },
   target: { summary: 'list, check, add, change or remove targets', completes: 'targets' },
+  cluster: { summary: 'hold nodes of a scheduler, and run jobs on them' },
   db: { summary: 'databases that jobs may use' },
   import: { summary: 'take over targets, databases and jobs of another tool' },
   doctor: { summary: 'check this installation' },

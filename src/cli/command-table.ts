@@ -23,6 +23,7 @@ export const COMMAND_LOADERS: Readonly<Record<CommandName, () => Promise<Command
   rm: async () => (await import('./commands/rm.ts')).rmCommand,
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,
   target: async () => (await import('./commands/target.ts')).targetCommand,
+  cluster: async () => (await import('./commands/cluster.ts')).clusterCommand,
   db: async () => (await import('./commands/db.ts')).dbCommand,
   import: async () => (await import('./commands/import.ts')).importCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,

@@ -13,6 +13,7 @@ import { commaSeparated, repeated } from './flag-values.ts'
 /** Flags that stand over a task's keys, as commander gives them: texts, checked later by the rules of the keys. */
 export interface TaskFlags {
   readonly on?: string
+  readonly cluster?: string
   readonly name?: string
   readonly numNodes?: string
   readonly nodes?: string
@@ -51,6 +52,7 @@ export interface TaskFlags {
 export function addTaskFlags(command: Command): Command {
   return command
     .option('--on <target>', 'where to run (key: target)')
+    .option('--cluster <name>', 'run on the nodes of a held cluster: drover cluster up')
     .option('--name <name>', 'name of the job')
     .option('--num-nodes <n>', 'number of nodes')
     .addOption(new Option('--nodes <n>', 'the same as --num-nodes').hideHelp())
@@ -94,7 +96,9 @@ function arrayOf(text: string): Pick<TaskOverrides, 'arrayCount' | 'arrayRange' 
 
 /** The flags as overrides of a task's keys; absent flags are absent. */
 export function overridesOf(flags: TaskFlags): TaskOverrides {
-  const { on, nodes, env, secret, array, ...same } = flags
+  const { on, cluster, nodes, env, secret, array, ...same } = flags
+  if (on !== undefined && cluster !== undefined)
+    throw new InputError('invalid_argument', `both --on ${on} and --cluster ${cluster} are given; one of them is too many`)
   const {
     name,
     numNodes = nodes,
@@ -115,7 +119,7 @@ export function overridesOf(flags: TaskFlags): TaskOverrides {
     same
   const all = {
     name,
-    target: on,
+    target: cluster ?? on,
     numNodes,
     cpus,
     memory,

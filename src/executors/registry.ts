@@ -4,7 +4,10 @@ import type { LoginStep } from '../targets/login-step.ts'
 import type { OptionRefusal, TargetKinds } from '../targets/parse-config.ts'
 import type { Target } from '../targets/target.ts'
 import type { Transport } from '../transports/transport.ts'
+import type { HeldNodes } from './batch/held-nodes.ts'
 import type { Capabilities } from './capabilities.ts'
+import { clusterKind } from './cluster/cluster-kind.ts'
+import { CLUSTER_KIND, type Holder } from './cluster/cluster-target.ts'
 import type { Executor, Logger, SiteFacts } from './executor.ts'
 import { localKind } from './local/local-executor.ts'
 import { slurmKind } from './slurm/slurm-kind.ts'
@@ -16,6 +19,8 @@ export interface ConnectWorld {
   readonly signal: AbortSignal
   now(): number
   readonly log: Logger
+  /** The job that holds the nodes of a cluster; undefined: there is no such job (any more). */
+  holder?(jobId: string): Promise<Holder | undefined>
 }
 
 /** A target ready for work: who reaches it, what is known of it, who drives jobs there. */
@@ -39,6 +44,8 @@ export interface ExecutorKind {
   readonly requiredOptions?: readonly string[]
   /** What an option takes, when this value is none; undefined for a value that may be used. The file's place is added by who reads it. */
   readonly refuseOption?: (name: string, value: unknown) => string | OptionRefusal | undefined
+  /** How nodes are held for jobs of ours; absent: they cannot be. */
+  readonly held?: HeldNodes
   connect(target: Target, world: ConnectWorld): Promise<Connection>
   /** Preflight of a target, node by node, without `connect`; absent: `target check` says what the probe found. */
   check?(target: Target, world: ConnectWorld): Promise<readonly CheckLine[]>
@@ -62,7 +69,8 @@ export function executorTargetKinds(): TargetKinds {
 
 /** Throws `unknown_target` for a kind that is not there. */
 export function executorOf(kind: string): ExecutorKind {
-  const found = kinds.find((candidate) => candidate.kind === kind)
+  // Clusters are made by a command, and by no configuration file.
+  const found = kind === CLUSTER_KIND ? clusterKind : kinds.find((candidate) => candidate.kind === kind)
   if (found !== undefined) return found
   throw new DroverError('unknown_target', `there is no executor of kind "${kind}"`, {
     level: 'config',

@@ -28,6 +28,8 @@ export interface Slots {
   release(jobId: string): void
   /** Gives out nothing of a machine until then, epoch ms: it does not answer. Absent: there is one machine. */
   leave?(node: string, until: number): void
+  /** What nobody holds, machine by machine; absent: there is one machine, or none of ours. */
+  readonly rooms?: readonly { readonly node: string; readonly cpus: number; readonly memoryBytes: number; readonly gpus: number }[]
   /** When `choose` is to be called again by the clock alone, epoch ms; undefined: only a release changes anything. */
   nextWakeAt(now: number): number | undefined
   /** Why a job waits here; undefined when it is not in line. */

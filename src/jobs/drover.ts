@@ -43,6 +43,8 @@ export interface Drover extends AsyncDisposable {
     options: PruneOptions,
   ): Promise<{ readonly removed: readonly string[]; readonly bytes: number; readonly warnings: readonly string[] }>
   targets(options?: ClientOptions): Promise<readonly TargetView[]>
+  /** Clusters that were brought up and not forgotten, by name; what holds their nodes is a job like any other. */
+  clusters(): Promise<readonly ClusterView[]>
   checkTarget(name: string, options?: ClientOptions): Promise<readonly CheckLine[]>
   status(): Promise<SupervisorStatus>
   close(): Promise<void>
@@ -260,6 +262,35 @@ export interface TargetView {
   readonly files: readonly string[]
   /** What those files say and does not hold. */
   readonly warnings: readonly string[]
+}
+
+/** A held cluster. Absent knowledge is null. */
+export interface ClusterView {
+  readonly name: string
+  /** The target that its nodes are from. */
+  readonly target: string
+  /** The job that holds the nodes. */
+  readonly job: string
+  readonly native_id: string | null
+  /** Of that job: `running` is up; an end state: it is gone. */
+  readonly state: State
+  readonly reason: string | null
+  readonly num_nodes: number
+  /** Empty until it is up. */
+  readonly nodes: readonly {
+    readonly node: string
+    readonly address: string
+    readonly cpus: number
+    readonly memory_bytes: number
+    readonly gpus: number
+    readonly free: { readonly cpus: number; readonly memory_bytes: number; readonly gpus: number }
+  }[]
+  readonly jobs: { readonly running: number; readonly waiting: number }
+  /** Since when no job of it has run or waited; null while one does. */
+  readonly idle_ms: number | null
+  /** After which it ends by itself; null: never. */
+  readonly idle_limit_ms: number | null
+  readonly created_at: string
 }
 
 export type { CheckLine }

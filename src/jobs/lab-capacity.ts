@@ -64,6 +64,10 @@ export class LabCapacity implements Slots {
     }
   }
 
+  get rooms(): NonNullable<Slots['rooms']> {
+    return this.#rooms.map(({ machine, cpus, memoryBytes, gpus }) => ({ node: machine.node, cpus, memoryBytes, gpus: gpus.size }))
+  }
+
   enqueue(job: WaitingJob): boolean {
     if (this.#held.has(job.id)) return false
     this.#queue.add(job)

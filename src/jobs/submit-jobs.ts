@@ -1,4 +1,5 @@
 import type { TaskFile } from '../task/task-spec.ts'
+import { checkHolders } from './cluster-views.ts'
 import type { SubmitOptions } from './drover.ts'
 import type { JobControl } from './job-context.ts'
 import { prepareSubmission } from './submission.ts'
@@ -13,6 +14,7 @@ export async function submitJobs(
   control: JobControl,
 ): Promise<{ readonly ids: readonly string[]; readonly idleStopMs: number | undefined }> {
   const { store, writer, targets, graph, companions, secrets } = control
+  checkHolders(file, options.clientDirectory, control)
   const submissions = await prepareSubmission(file, {
     target: (name) => targets.open(name),
     others: (except) => targets.capabilities(except),
@@ -29,6 +31,7 @@ export async function submitJobs(
     for (const job of jobs) secrets.remove(job.id)
     return { ids, idleStopMs: undefined }
   }
+  targets.noteClusters(submissions)
   writer.announce(ids)
   const events = [{ type: 'state', data: { from: 'created', to: 'queued' } }]
   await Promise.all(

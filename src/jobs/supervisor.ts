@@ -14,10 +14,12 @@ import { isSettled } from '../task/states.ts'
 import type { TaskFile } from '../task/task-spec.ts'
 import { cancelJob } from './cancel-job.ts'
 import { ChangeWriter } from './change-writer.ts'
+import { viewClusters } from './cluster-views.ts'
 import { Companions } from './companions.ts'
 import type {
   CheckLine,
   ClientOptions,
+  ClusterView,
   Drover,
   Explanation,
   Job,
@@ -319,6 +321,10 @@ class JobSupervisor implements Supervisor {
 
   targets(options: ClientOptions = {}): Promise<readonly TargetView[]> {
     return this.#control.targets.views(options)
+  }
+
+  clusters(): Promise<readonly ClusterView[]> {
+    return viewClusters(this.#options.home, this.#control)
   }
 
   checkTarget(name: string, options: ClientOptions = {}): Promise<readonly CheckLine[]> {

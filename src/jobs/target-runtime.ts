@@ -294,8 +294,9 @@ export class TargetRuntime {
    * server, and attempts whose ring was lost among those of others are looked at in turn.
    */
   #scheduleLook(): void {
-    const { strongFiles, capacity } = this.executor.capabilities
-    if (strongFiles || capacity !== 'scheduler' || this.#lookTimer !== undefined) return
+    const { strongFiles } = this.executor.capabilities
+    // Several machines are each asked about their own files.
+    if (strongFiles || this.transport.nodes !== undefined || this.#lookTimer !== undefined) return
     if (this.#active.size === 0 || this.#context.signal.aborted) return
     this.#lookTimer = setTimeout(() => {
       this.#lookTimer = undefined

@@ -1,6 +1,7 @@
 import { quoteShell } from '../driver/quote.ts'
 import { DroverError, InputError, toErrorJson } from '../errors.ts'
 import type { Capabilities } from '../executors/capabilities.ts'
+import { clusterTarget } from '../executors/cluster/cluster-target.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import { type ConnectWorld, executorOf, executorTargetKinds } from '../executors/registry.ts'
 import type { JobRow } from '../store/store.ts'
@@ -9,9 +10,12 @@ import { type LoadedTargets, loadTargets } from '../targets/load-targets.ts'
 import { cacheSite, readCachedSite } from '../targets/site-facts.ts'
 import { type Target, targetKey } from '../targets/target.ts'
 import { nearestName } from '../task/nearest-name.ts'
+import { readClusters, writeCluster } from './cluster-entries.ts'
+import { readHolder } from './cluster-holder.ts'
 import type { CheckLine, ClientOptions, TargetView } from './drover.ts'
 import type { JobContext } from './job-context.ts'
 import type { QueryRate } from './query-budget.ts'
+import type { Submission } from './submission.ts'
 import { TargetRuntime, type TargetRuntimeOptions } from './target-runtime.ts'
 
 /** A local file system shows a record at once; the margin is for a loaded machine. */
@@ -68,7 +72,10 @@ export class TargetSet {
     const { targets } = this.#configured(clientDirectory)
     const target = Object.hasOwn(targets, name) ? targets[name] : undefined
     if (target !== undefined) return target
-    const near = nearestName(name, Object.keys(targets))
+    const clusters = readClusters(this.#options.home)
+    const cluster = clusters.get(name)
+    if (cluster !== undefined) return cluster
+    const near = nearestName(name, [...Object.keys(targets), ...clusters.keys()])
     throw new InputError('unknown_target', `there is no target "${name}"`, {
       hint:
         near === undefined
@@ -112,7 +119,8 @@ export class TargetSet {
 
   #world(): ConnectWorld {
     const { context, environment } = this.#options
-    return { environment, signal: context.signal, now: context.now, log: context.log }
+    const holder = (jobId: string) => readHolder(jobId, context.store, (row) => this.open(row))
+    return { environment, signal: context.signal, now: context.now, log: context.log, holder }
   }
 
   async #start(definition: Target, key: string): Promise<OpenTarget> {
@@ -133,6 +141,19 @@ export class TargetSet {
       await connection.transport.close()
       throw error
     }
+  }
+
+  /** Makes the names of clusters known whose holders have just been recorded. */
+  noteClusters(submissions: readonly Submission[]): void {
+    for (const { job, task } of submissions) {
+      if (task.spec.holder === undefined || task.definition === undefined) continue
+      writeCluster(this.#options.home, clusterTarget(task.name, task.definition, job.id))
+    }
+  }
+
+  /** True for a name that a configuration file defines. */
+  isConfigured(name: string, clientDirectory: string | undefined): boolean {
+    return Object.hasOwn(this.#configured(clientDirectory).targets, name)
   }
 
   /** A target that is open already; reads no file. A job's row should hold its task: without, any target of the name is taken. */

@@ -2,6 +2,7 @@ import { DroverError, fromErrorJson, InputError } from '../errors.ts'
 import type {
   CheckLine,
   ClientOptions,
+  ClusterView,
   Drover,
   Explanation,
   Job,
@@ -199,6 +200,10 @@ class DroverClient implements Drover {
 
   async targets(options: ClientOptions = {}): Promise<readonly TargetView[]> {
     return (await this.#get<readonly TargetView[]>(`/v1/targets${clientQuery(options)}`)).map(reviveTarget)
+  }
+
+  async clusters(): Promise<readonly ClusterView[]> {
+    return await this.#get('/v1/clusters')
   }
 
   async checkTarget(name: string, options: ClientOptions = {}): Promise<readonly CheckLine[]> {

@@ -179,6 +179,7 @@ export function createHttpApi(options: HttpApiOptions): Hono {
   })
   app.post('/v1/prune', async (context) => context.json(await drover.prune(exact(await body(context, PRUNE)))))
   app.get('/v1/targets', async (context) => context.json(await drover.targets(clientOf(context))))
+  app.get('/v1/clusters', async (context) => context.json(await drover.clusters()))
   app.post('/v1/targets/:name/check', async (context) =>
     context.json(await drover.checkTarget(context.req.param('name'), clientOf(context))),
   )

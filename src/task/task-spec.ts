@@ -170,6 +170,8 @@ export interface TaskSpec {
   readonly fileMounts: readonly FileMountSpec[]
   readonly setup?: string
   readonly run: RunSpec
+  /** It holds its nodes for other jobs: what runs is Drover's agent, on the head node. Ends by itself after `idleMs` without a job. */
+  readonly holder?: { readonly idleMs?: number }
   /** A script that lies on the target already and is submitted as it is; `run` is empty then. */
   readonly remoteScript?: { readonly path: string; readonly args: readonly string[] }
   readonly array?: ArraySpec

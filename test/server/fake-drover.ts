@@ -110,6 +110,7 @@ export function fakeDrover(answers: Partial<Drover> = {}): { readonly drover: Dr
     }),
     prune: async () => ({ removed: [job.id], bytes: 1024, warnings: [] }),
     targets: async () => [],
+    clusters: async () => [],
     checkTarget: async () => [{ check: 'shell', ok: true, detail: '/bin/sh', fix: null }],
     status: async () => ({
       pid: 1,

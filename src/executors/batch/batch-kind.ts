@@ -66,6 +66,7 @@ export function createBatchKind<Options>(scheduler: Scheduler<Options>): Executo
     summary: scheduler.summary,
     capabilities: scheduler.capabilities,
     optionNames: [...batchOptionNames, ...scheduler.optionNames],
+    ...(scheduler.held === undefined ? {} : { held: scheduler.held }),
     refuseOption: (name, value) => (own.has(name) ? scheduler.refuseOption(name, value) : refuseBatchOption(name, value)),
     async connect(target, world) {
       const transport = transportOf(target, world)

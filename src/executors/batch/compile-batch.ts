@@ -6,6 +6,7 @@ import { compilePlace } from '../compile-place.ts'
 import type { KeyOutcome, Plan, PlanFor, PlannedFile, ResolvedTask, SiteFacts } from '../executor.ts'
 import { keyOutcomes } from '../key-outcomes.ts'
 import { taskOptions } from '../task-options.ts'
+import { headOf, heldJobFiles, withAgent } from './held-job.ts'
 import { nativeName, partName } from './native-name.ts'
 import type { Scheduler, SubmitScript } from './scheduler.ts'
 
@@ -40,7 +41,10 @@ function packing(options: Readonly<Record<string, unknown>>, elements: number): 
  *
  * @throws InputError `unsupported` as the scheduler's own compiler does
  */
-export function compileBatch<Options>(scheduler: Scheduler<Options>, task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<BatchRefs> {
+export function compileBatch<Options>(scheduler: Scheduler<Options>, given: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<BatchRefs> {
+  // Of nodes that are held, the head node alone runs something of ours.
+  const task = withAgent(scheduler, given, site)
+  const holds = task.spec.holder !== undefined
   const facts = schedulerFacts(site)
   const written = { ...task.definition?.options, ...taskOptions(task.spec, scheduler.kind) }
   const options = scheduler.parseOptions(written)
@@ -58,7 +62,7 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, task: Resol
     count: Math.min(partSize, tasks - part * partSize),
   }))
   const request = (part?: { readonly count: number }, suffix = name) => ({
-    task,
+    task: given,
     options,
     site,
     facts,
@@ -94,7 +98,7 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, task: Resol
         ? { kind: 'ours', file, nativeName: own }
         : { kind: 'foreign', ...remoteScript, nativeName: own, options: head.foreignOptions },
   )
-  const { allocation } = first.head
+  const allocation = holds ? headOf(first.head.allocation) : first.head.allocation
   const place = compilePlace({
     task,
     facts: { ...site, gpus: [], tools: withoutNvidia(site.tools) },
@@ -126,7 +130,15 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, task: Resol
     target: task.target,
     jobId: as.jobId,
     attempt: as.attempt,
-    places: [remoteScript === undefined ? { ...place, files: [...jobScripts, ...place.files] } : { ...place, files: [], ranks: [] }],
+    places: [
+      remoteScript === undefined
+        ? {
+            ...place,
+            directories: [...place.directories, ...(holds ? ['cluster'] : [])],
+            files: [...jobScripts, ...(holds ? heldJobFiles : []), ...place.files],
+          }
+        : { ...place, files: [], ranks: [] },
+    ],
     ...(task.code === undefined ? {} : { code: task.code }),
     mounts: task.mounts,
     ...(task.bundlesFrom === undefined ? {} : { bundlesFrom: task.bundlesFrom }),

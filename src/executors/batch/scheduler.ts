@@ -5,6 +5,7 @@ import type { SchedulerFacts } from '../../targets/site-facts.ts'
 import type { State } from '../../task/states.ts'
 import type { Capabilities } from '../capabilities.ts'
 import type { KeyOutcome, QueueNotes, ResolvedTask, SiteFacts } from '../executor.ts'
+import type { HeldNodes } from './held-nodes.ts'
 
 /**
  * What one batch system is to Drover: how its commands are written and what they answer. Everything here is pure: texts of
@@ -48,6 +49,9 @@ export interface Scheduler<Options = unknown> {
   cancelCommand(ids: readonly string[], how: 'ask' | 'end'): string
   /** Ends tasks of a native array; undefined where the scheduler cannot. */
   cancelTasksCommand?(id: string, tasks: readonly number[]): string
+
+  /** How nodes are held for jobs of ours (`drover cluster up`); absent: they cannot be. */
+  readonly held?: HeldNodes
 
   /** Why a job waits: `command` asks for what the poll doesn't tell (expected start, those before it). */
   readonly explain: {

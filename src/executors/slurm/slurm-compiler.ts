@@ -4,7 +4,7 @@ import type { BatchHead, BatchRequest } from '../batch/scheduler.ts'
 import type { NativeValue, SlurmOptions } from './slurm-options.ts'
 
 /** Nodes of the allocation in order of rank, each with an address that the others reach. */
-const NODE_LIST = `scontrol show hostnames "$SLURM_JOB_NODELIST" | while IFS= read -r name; do
+export const NODE_LIST = `scontrol show hostnames "$SLURM_JOB_NODELIST" | while IFS= read -r name; do
   ip=$(getent ahostsv4 "$name" 2>/dev/null | awk 'NR == 1 { print $1 }')
   [ -n "$ip" ] || ip=$(getent ahosts "$name" 2>/dev/null | awk 'NR == 1 { print $1 }')
   echo "$name \${ip:-$name}"

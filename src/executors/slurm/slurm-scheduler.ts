@@ -4,6 +4,7 @@ import { slurmCapabilities } from './slurm-capabilities.ts'
 import { compileSlurm } from './slurm-compiler.ts'
 import { explainCommand, parseExplanation } from './slurm-explain.ts'
 import { parseSlurmFacts, SLURM_FACTS_SCRIPT } from './slurm-facts.ts'
+import { slurmHeld } from './slurm-held.ts'
 import { parseSlurmOptions, refuseSlurmOption, type SlurmOptions, slurmOptionNames } from './slurm-options.ts'
 import { slurmHistory, slurmQueue } from './slurm-queries.ts'
 import { parseSbatch, sbatchCommand } from './slurm-submit.ts'
@@ -19,6 +20,7 @@ export const slurmScheduler: Scheduler<SlurmOptions> = {
   parseOptions: parseSlurmOptions,
   facts: { script: SLURM_FACTS_SCRIPT, parse: parseSlurmFacts },
   compile: compileSlurm,
+  held: slurmHeld,
   submitCommand: sbatchCommand,
   parseSubmit: parseSbatch,
   queue: slurmQueue,

@@ -14,7 +14,7 @@ export interface SshRefs {
 }
 
 /** Shares as a job of this size would get on an empty target: for a plan that is only shown. */
-function exampleShares(task: ResolvedTask, all: readonly NodeFacts[], positions: readonly number[]): readonly NodeShare[] {
+export function exampleShares(task: ResolvedTask, all: readonly NodeFacts[], positions: readonly number[]): readonly NodeShare[] {
   const { cpus, memoryBytes = 0, gpus } = task.perNode
   const devices = (facts: NodeFacts): readonly number[] =>
     facts.gpus.filter((gpu) => matchesGpu(gpu, task.perNode)).map(({ index }) => index)
