@@ -1,6 +1,8 @@
+import { attemptPaths } from '../driver/protocol.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import type { ElementRow, JobChange, JobRow } from '../store/store.ts'
 import type { Cause, State } from '../task/states.ts'
+import type { ActiveAttempt } from './active-attempt.ts'
 import type { AttemptWorld } from './attempt-world.ts'
 import { jobExit } from './exit-code.ts'
 import type { JobContext } from './job-context.ts'
@@ -45,6 +47,8 @@ export async function endAttempt(ended: AttemptEnd, world: AttemptWorld): Promis
     context.settled(jobId, end.state)
     return
   }
+  const active = world.active.get(jobId)
+  if (active !== undefined && world.executor.capabilities.staging === 'submit') world.work.own(removeEnvironment(active, world))
   world.drop(jobId)
   if (retry.retry) {
     world.work.own(notifyOf(task, jobId, { started: firstStart(end), ended: false }, context))
@@ -55,6 +59,15 @@ export async function endAttempt(ended: AttemptEnd, world: AttemptWorld): Promis
   if (task !== undefined && task.secretNames.length > 0) context.secrets.remove(jobId)
   context.settled(jobId, end.state)
   world.work.own(notifyOf(task, jobId, { started: firstStart(end), ended: true }, context))
+}
+
+/** Where several drivers share an attempt, or a scheduler may start it again, no driver knows when its secrets can go. */
+async function removeEnvironment({ plan }: ActiveAttempt, { transport }: AttemptWorld): Promise<void> {
+  const directories = plan.places.flatMap(({ attemptDir }) => {
+    const suffix = plan.requeued === undefined ? '' : `r${plan.requeued.restart}`
+    return [...new Set([attemptDir, attemptDir.slice(0, attemptDir.length - suffix.length)])]
+  })
+  await transport.remove(directories.map((directory) => `${directory}/${attemptPaths.env}`))
 }
 
 /** Nothing of a refused attempt began: its ranks and elements have no ends. Where a cancel was asked for, that is the end. */

@@ -1,0 +1,49 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Job } from '../../src/jobs/drover.ts'
+import { createFakeSlurm, type FakeSlurm, type FixtureOptions } from '../../src/testing/index.ts'
+import { LocalHome } from './local-home.ts'
+
+type SlurmOptions = Partial<Omit<Parameters<typeof createFakeSlurm>[0], 'directory'>>
+
+/** A home whose target `hpc` is a fake Slurm on this machine. */
+export class FakeSlurmHome extends LocalHome {
+  readonly root: string
+  #slurm: FakeSlurm | undefined
+  readonly #options: SlurmOptions
+
+  constructor(options: FixtureOptions = {}, slurm: SlurmOptions = {}) {
+    super(options)
+    this.#options = slurm
+    this.root = join(this.base, `root${options.homeName ?? ''}`)
+    const config = join(this.base, '.config', 'drover')
+    mkdirSync(config, { recursive: true })
+    // The budget of a real controller would make tests slow: nobody is hurt by questions to this one.
+    writeFileSync(
+      join(config, 'config.yaml'),
+      `limits: {queries_per_minute: 120, query_burst: 20}\ntargets:\n  hpc:\n    kind: slurm\n    root: ${JSON.stringify(this.root)}\n`,
+    )
+  }
+
+  get slurm(): FakeSlurm {
+    if (this.#slurm === undefined) throw new Error('the fake Slurm has not been started')
+    return this.#slurm
+  }
+
+  override async start(): Promise<this> {
+    if (this.#slurm === undefined) {
+      this.#slurm = await createFakeSlurm({ directory: join(this.base, 'slurm'), ...this.#options })
+      this.environment['PATH'] = this.#slurm.env['PATH'] ?? ''
+    }
+    return super.start()
+  }
+
+  override attemptDir(job: Job, attempt = job.attempt): string {
+    return join(this.root, 'jobs', job.id, String(attempt))
+  }
+
+  override async close(): Promise<void> {
+    await super.close()
+    await this.#slurm?.close()
+  }
+}
