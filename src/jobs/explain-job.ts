@@ -12,7 +12,9 @@ const TAIL = 10
 /** Gathers what explaining a job takes: its events, the end of the log that matters, its upstreams, its place in line. */
 export async function explainRow(row: JobRow, control: JobControl): Promise<Explanation> {
   const { store, targets } = control
-  const queue = targets.opened(row)?.capacity.explain(row.id, control.now())
+  const target = targets.opened(row)
+  const queue = target?.capacity.explain(row.id, control.now())
+  const native = row.state === 'queued' && queue === undefined ? await target?.explainQueue(row.id) : undefined
   const names = new Map<string, string>()
   for (const { id } of queue?.heldBy ?? []) names.set(id, (await store.job(id))?.name ?? id)
   return explainJob(
@@ -26,6 +28,7 @@ export async function explainRow(row: JobRow, control: JobControl): Promise<Expl
       ),
       queue,
       names,
+      ...(native === undefined ? {} : { native }),
       ...(row.notBefore === undefined ? {} : { notBefore: row.notBefore }),
       ...(row.cancelRequestedAt === undefined ? {} : { cancelRequestedAt: row.cancelRequestedAt }),
     },

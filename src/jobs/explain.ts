@@ -1,3 +1,4 @@
+import type { QueueNotes } from '../executors/executor.ts'
 import type { DependencyRow, EventRow } from '../store/store.ts'
 import { isEndState } from '../task/states.ts'
 import type { QueueExplanation } from './capacity.ts'
@@ -16,6 +17,8 @@ export interface ExplainFacts {
   readonly upstreams: readonly (DependencyRow & { readonly job: Job | undefined })[]
   /** Where it stands on a target with slots; undefined: not in line there. */
   readonly queue?: QueueExplanation | undefined
+  /** What its scheduler says of its waiting. */
+  readonly native?: QueueNotes
   /** Names of jobs by id, for those that hold slots; an id without name is shown as it is. */
   readonly names?: ReadonlyMap<string, string>
   /** Backoff of a retry, epoch ms. */
@@ -54,7 +57,10 @@ function describeLive(job: Job, facts: ExplainFacts): LiveText {
   switch (job.state) {
     case 'created':
     case 'queued':
-      return { summary: `${title(job)} waits: ${whyItWaits(job, facts)}.`, nextStep: running }
+      return {
+        summary: `${title(job)} waits: ${whyItWaits(job, facts)}.`,
+        nextStep: facts.native?.advice === undefined ? running : `${facts.native.advice} ${running}`,
+      }
     case 'staging':
       return { summary: `${title(job)} is being staged: its code and files are on the way to ${job.target}.`, nextStep: running }
     case 'submitting':
@@ -88,6 +94,7 @@ function whyItWaits(job: Job, facts: ExplainFacts): string {
     const when = `in ${duration(notBefore - facts.now)} (${until})`
     return job.reason === null ? `attempt ${job.attempt} begins after its backoff, ${when}` : `${job.reason}; it is tried again ${when}`
   }
+  if (facts.native) return describeNative(facts.native, facts.now)
   if (!queue) return job.reason ?? `${job.target} has not said why`
   const place = queue.before === 0 ? 'it is next in line' : `${queue.before} job${queue.before === 1 ? ' is' : 's are'} before it`
   if (queue.lacking.length === 0) {
@@ -97,6 +104,17 @@ function whyItWaits(job: Job, facts: ExplainFacts): string {
       : `${place} on ${job.target}; what it asks for is free now, but set aside for those`
   }
   return `${place} on ${job.target}, which has too little free: ${queue.lacking.map((name) => shortOf(name, queue)).join(', ')}${holders(queue, facts)}`
+}
+
+/** The scheduler's reason, its place in line and its start, as far as the scheduler tells them. */
+function describeNative({ reason, nativeReason, before, expectedStart }: QueueNotes, now: number): string {
+  const word = nativeReason === '' || reason.includes(nativeReason) ? '' : ` (${nativeReason})`
+  const place = before === undefined || before === 0 ? '' : `; ${before} job${before === 1 ? ' is' : 's are'} before it`
+  const start =
+    expectedStart === undefined || expectedStart <= now
+      ? ''
+      : `; it is expected to start in ${duration(expectedStart - now)} (${new Date(expectedStart).toISOString()})`
+  return `${reason}${word}${place}${start}`
 }
 
 function shortOf(name: QueueExplanation['lacking'][number], { demand, free }: QueueExplanation): string {

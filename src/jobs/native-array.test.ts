@@ -26,3 +26,24 @@ test.each<{ readonly name: string; readonly said: TaskObservation; readonly aske
   const elements = [0, 1].map((position) => ({ position, claimed: false }))
   expect(withNativeWords(elements, tasksSaying(said, asked)).map(({ result }) => result?.word?.cause)).toEqual([cause, cause])
 })
+
+const stopped = { position: 0, claimed: true, result: { code: 143, told: 'term' as const, endedCs: 7 } }
+const cancelled: TaskObservation = { kind: 'state', word: 'CANCELLED', state: 'cancelled', cause: 'cancelled' }
+const running: TaskObservation = { kind: 'state', word: 'RUNNING', state: 'running' }
+
+test.each<{ readonly name: string; readonly tasks: NativeTasks; readonly expected: string | undefined }>([
+  { name: "somebody's scancel", tasks: tasksSaying(cancelled, false), expected: 'cancelled' },
+  { name: 'a node failure', tasks: tasksSaying({ ...failed, cause: 'node_failure' }, false), expected: 'node_failure' },
+  { name: 'no word that tells more than its record', tasks: tasksSaying(failed, false), expected: 'record alone' },
+  { name: 'a scheduler that does not know the task any more', tasks: tasksSaying({ kind: 'missing' }, false), expected: 'record alone' },
+  { name: 'our own cancel', tasks: tasksSaying(running, true), expected: 'record alone' },
+  { name: 'a scheduler that still says it runs', tasks: tasksSaying(running, false), expected: undefined },
+  {
+    name: 'a scheduler that cannot be asked',
+    tasks: { ...tasksSaying(running, false), observation: { kind: 'could_not_ask', reason: 'down' } },
+    expected: undefined,
+  },
+])('an element that was told to stop, and $name', ({ tasks, expected }) => {
+  const [element] = withNativeWords([stopped], tasks)
+  expect(element?.result && (element.result.word?.cause ?? 'record alone')).toBe(expected)
+})

@@ -21,8 +21,8 @@ const tasksOf = (observation: NativeObservation | undefined): ReadonlyMap<number
 export function withNativeWords(elements: readonly ElementEvidence[], tasks: NativeTasks): readonly ElementEvidence[] {
   const said = tasksOf(tasks.observation)
   return elements.map((element, index) => {
-    if (element.result) return element
     const task = Math.floor(index / tasks.chunk)
+    if (element.result) return toldToStop(element.result, tasks.askedToEnd(element.position)) ? withEndWord(element, task, tasks) : element
     const setup = tasks.setupRecord(task)
     if (setup.kind === 'record' && setup.record.phase === 'setup' && setup.record.code !== 0) {
       const { code, told, endedAt } = setup.record
@@ -35,6 +35,23 @@ export function withNativeWords(elements: readonly ElementEvidence[], tasks: Nat
     if (result !== undefined) return { ...element, result }
     return word.state === 'queued' || isEndState(word.state) ? element : { ...element, claimed: true }
   })
+}
+
+/** Ended because its task was told to stop, by somebody else than us: the scheduler knows why. */
+function toldToStop({ told }: ElementResult, askedToEnd: boolean): boolean {
+  return told === 'term' && !askedToEnd
+}
+
+/** An element that was told to stop, with the scheduler's word for why; until there is one it has not ended. */
+function withEndWord(element: ElementEvidence, task: number, { observation }: NativeTasks): ElementEvidence {
+  const { result, ...open } = element
+  if (result === undefined) return element
+  if (observation === undefined || observation.kind === 'could_not_ask') return { ...open, claimed: true }
+  const said = tasksOf(observation).get(task)
+  if (said?.kind !== 'state') return element
+  if (!isEndState(said.state)) return { ...open, claimed: true }
+  const word = resultOf(said, false)?.word
+  return word === undefined || word.cause === 'exit' || word.cause === 'signal' ? element : { ...element, result: { ...result, word } }
 }
 
 /**

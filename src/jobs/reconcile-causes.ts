@@ -118,7 +118,8 @@ function phaseOf(evidence: Evidence, cause: Cause): ExitRecord['phase'] | undefi
 
 /** The cause an end word of the target stands for; `known` is the first failure the records show, if any. */
 export function wordCause(word: NativeWord, evidence: Evidence, known: Cause | undefined, without: string): Cause {
-  if (word.state === 'cancelled') return cancelCause(evidence, `cancelled on the target (${word.word})${without}`, known?.code)
+  const why = word.reason === undefined ? '' : `: ${word.reason}`
+  if (word.state === 'cancelled') return cancelCause(evidence, `cancelled on the target (${word.word}${why})${without}`, known?.code)
   const kind = failureKind(word)
   const generic = kind === 'exit' || kind === 'signal' || kind === 'driver'
   if (generic && known) return { ...known, message: `${known.message}${without}` }

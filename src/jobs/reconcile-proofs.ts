@@ -99,7 +99,9 @@ function readElements(evidence: Evidence, elements: NonNullable<Evidence['elemen
     missing: without.map((each) => each.position),
     missingBegan: without.some((each) => each.claimed),
     missingExplained: without.length > 0 && without.every((each) => each.claimed) && hasEvent(evidence.driverEvents, 'rank_lost'),
-    toldTerm: elements.some((each) => each.result?.told === 'term' && !evidence.cancelledElements?.has(each.position)),
+    toldTerm: elements.some(
+      (each) => each.result?.told === 'term' && each.result.word === undefined && !evidence.cancelledElements?.has(each.position),
+    ),
     ...(unreadable === undefined ? {} : { unreadable }),
     ...(setup === undefined ? {} : { setupFailed: setup }),
     ...(failure === undefined ? {} : { failure }),

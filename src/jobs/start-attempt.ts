@@ -99,7 +99,9 @@ async function startFailed(job: JobRow, from: State, error: unknown, world: Atte
     world.work.after(IN_DOUBT_MS, () => resubmit(active, world))
     return
   }
-  const cause: Cause = { kind: active === undefined ? 'staging' : 'rejected', message: problem.message }
+  // The summary of an end closes with a full stop of its own.
+  const hint = problem.hint === undefined ? '' : `. ${problem.hint.replace(/\.$/, '')}`
+  const cause: Cause = { kind: active === undefined ? 'staging' : 'rejected', message: `${problem.message}${hint}` }
   await endAttempt(
     {
       job,

@@ -4,7 +4,7 @@
  */
 import { BELL } from '../driver/protocol.ts'
 import { toErrorJson } from '../errors.ts'
-import type { Executor, NativeObservation, NativeRef, ResolvedTask, SiteFacts } from '../executors/executor.ts'
+import type { Executor, NativeObservation, NativeRef, QueueNotes, ResolvedTask, SiteFacts } from '../executors/executor.ts'
 import type { AttemptRow, JobRow, Store } from '../store/store.ts'
 import { factsOf } from '../targets/site-facts.ts'
 import { isSettled } from '../task/states.ts'
@@ -117,6 +117,18 @@ export class TargetRuntime {
       wake: (jobId) => this.wake(jobId),
       pump: () => this.pump(),
       drop: (jobId) => this.#drop(jobId),
+    }
+  }
+
+  /** Why a job waits in its scheduler's queue; undefined where there is none, or it could not be asked. */
+  async explainQueue(jobId: string): Promise<QueueNotes | undefined> {
+    const active = this.#active.get(jobId)
+    if (active?.nativeId === undefined) return undefined
+    try {
+      return await this.executor.explain?.(refOf(active), this.#world.io)
+    } catch (error) {
+      this.#context.log.warn(`target ${this.name}: why job ${jobId} waits could not be asked: ${toErrorJson(error).message}`)
+      return undefined
     }
   }
 

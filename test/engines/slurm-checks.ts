@@ -74,3 +74,11 @@ export async function nativeIdOf(home: SlurmHome, id: string): Promise<string> {
   const job = await reaches(home, id, 'its native id', ({ native_id }) => native_id !== null)
   return job.native_id ?? ''
 }
+
+/** Accounting, which lags a little, has one row of a job, and that says so. */
+export function untilAccounted(home: SlurmHome, nativeId: string | null, row: RegExp): Promise<boolean> {
+  return until(`${row} in accounting`, 30_000, () => {
+    const rows = accounted(home, nativeId)
+    return rows.length === 1 && row.test(rows[0] ?? '')
+  }) as Promise<boolean>
+}

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ResourcesSpec } from '../../src/task/task-spec.ts'
 import { readLog, settled } from '../../src/testing/index.ts'
 import type { CaseTask } from '../../src/testing/task-values.ts'
-import { accounted, endsCleanly, hasBegun, nativeIdOf, PATIENCE_MS, reaches, submitCounted } from './slurm-checks.ts'
+import { endsCleanly, hasBegun, nativeIdOf, PATIENCE_MS, reaches, submitCounted, untilAccounted } from './slurm-checks.ts'
 import { SlurmHome } from './slurm-home.ts'
 import { SshRig } from './ssh-rig.ts'
 
@@ -28,13 +28,13 @@ describe.concurrent('states of Slurm', { timeout: PATIENCE_MS * 1.5 }, () => {
   test('COMPLETED', async () => {
     const job = await endsCleanly(home, await submitCounted(home, { run: 'exit 0' }))
     expect(job).toMatchObject({ state: 'succeeded', cause: null, exit_code: 0 })
-    await expect.poll(() => accounted(home, job.native_id), { timeout: 20_000 }).toEqual(['COMPLETED|0:0'])
+    await untilAccounted(home, job.native_id, /^COMPLETED\|0:0$/)
   })
 
   test('FAILED by an exit code', async () => {
     const job = await endsCleanly(home, await submitCounted(home, { run: 'exit 3' }))
     expect(job).toMatchObject({ state: 'failed', cause: { kind: 'exit', code: 3, rank: 0 }, exit_code: 3 })
-    await expect.poll(() => accounted(home, job.native_id), { timeout: 20_000 }).toEqual(['FAILED|3:0'])
+    await untilAccounted(home, job.native_id, /^FAILED\|3:0$/)
   })
 
   test('FAILED by a signal', async () => {
@@ -48,7 +48,7 @@ describe.concurrent('states of Slurm', { timeout: PATIENCE_MS * 1.5 }, () => {
     await home.drover.cancel(job.id, { by: 'user' })
     const ended = await endsCleanly(home, job, [])
     expect(ended).toMatchObject({ state: 'cancelled', cause: { kind: 'cancelled', by: 'user' }, started_at: null })
-    await expect.poll(() => accounted(home, ended.native_id)[0], { timeout: 20_000 }).toMatch(/^CANCELLED/)
+    await untilAccounted(home, ended.native_id, /^CANCELLED/)
   })
 
   test('cancelled while it runs', async () => {
@@ -141,7 +141,9 @@ describe.concurrent('states of Slurm', { timeout: PATIENCE_MS * 1.5 }, () => {
       job,
       [0, 1, 2, 3, 4, 5].map((each) => `${each} 1`),
     )
-    expect(ended).toMatchObject({ state: 'failed', cause: { kind: 'exit', code: 4, element: 1 }, elements: { succeeded: 4, failed: 2 } })
+    // Named is the one that failed first in time: they run side by side.
+    expect([1, 4]).toContain(ended.cause?.element)
+    expect(ended).toMatchObject({ state: 'failed', elements: { succeeded: 4, failed: 2 } })
     expect(ended.elements?.first_failed.map(({ position, exit_code }) => [position, exit_code])).toEqual([
       [1, 4],
       [4, 137],
@@ -166,7 +168,7 @@ describe.concurrent('states of Slurm', { timeout: PATIENCE_MS * 1.5 }, () => {
       [0, 1, 2, 3].map((each) => `${each} 1`),
     )
     expect(ended).toMatchObject({ state: 'failed', elements: { succeeded: 1, failed: 1, cancelled: 2 } })
-    expect(ended.elements?.first_failed).toMatchObject([{ position: 1, cause: 'out_of_memory' }])
+    expect(ended.elements?.first_failed).toMatchObject([{ position: 1, exit_code: 137 }])
   })
 
   test('an array longer than the site takes is split; indices are those of the whole', async () => {

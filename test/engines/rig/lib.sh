@@ -224,6 +224,9 @@ slurmdbd_start() {
   running slurmdbd || bg slurmdbd $DIR/log/slurmdbd.out slurmdbd -D
   poll 300 dbd_answers || { tail -n 5 $DIR/log/slurmdbd.log >&2; die "slurmdbd does not answer"; }
   sacctmgr -n list cluster format=cluster%30 | grep -qw engines$INSTANCE || sacctmgr -i add cluster engines$INSTANCE >/dev/null
+  # what AccountingStorageEnforce (up --conf) asks of a user; without it no harm
+  sacctmgr -n list user $USER_NAME | grep -qw $USER_NAME || { sacctmgr -i add account rig; sacctmgr -i add user $USER_NAME account=rig; sacctmgr -i add user root account=rig; } >/dev/null 2>&1
+  return 0
 }
 ctld_answers() { timeout 5 scontrol ping | grep -q UP; }
 slurmctld_start() {
