@@ -84,7 +84,7 @@ describe.each([
     squeue: [1, 50, AUTHENTICATION],
     sacct: [1, 51, AUTHENTICATION],
     'scontrol show job': [1, 100, AUTHENTICATION],
-    'scontrol ping': [1, 51, ''],
+    'scontrol ping': [1, 51, 'DOWN'],
     scancel: [239, 51, AUTHENTICATION],
     sinfo: [1, 51, AUTHENTICATION],
     sacctmgr: [1, 51, AUTHENTICATION],

@@ -1,3 +1,4 @@
+// Long because it is the interface, of one member per fault; what the members do lies in the files beside it.
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { userInfo } from 'node:os'

@@ -1,3 +1,4 @@
+// Long because it is one state machine: every transition of a job, in one place where they can be checked against each other.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { StepRow } from './accounting.ts'
 import { type ClusterState, forgetJob } from './cluster-state.ts'

@@ -103,16 +103,47 @@ function accountingHung(call: CommandCall): OutageAnswer {
   }
 }
 
+/** Requests a command sends, each of which munge would have to sign; `squeue -j` and `scontrol show job` send two. */
+function requests(call: CommandCall): readonly string[] {
+  const { command, argv } = call
+  if (command === 'sacct' || command === 'sacctmgr') return ['REQUEST_PERSIST_INIT']
+  if (command === 'sbatch') return ['REQUEST_SUBMIT_BATCH_JOB']
+  if (command === 'scancel') return ['REQUEST_KILL_JOB']
+  if (command === 'sinfo') return ['REQUEST_PARTITION_INFO']
+  if (command === 'srun') return ['REQUEST_RESOURCE_ALLOCATION']
+  if (changedJob(call) !== undefined) return ['REQUEST_UPDATE_JOB']
+  if (argv.includes('ping')) return ['REQUEST_PING']
+  if (command === 'scontrol' && /^conf/.test(argv[1] ?? '')) return ['REQUEST_BUILD_INFO']
+  const one = argv.includes('job') || argv.some((word) => /^(-j|--jobs)/.test(word))
+  return one ? ['REQUEST_FED_INFO', 'REQUEST_JOB_INFO_SINGLE'] : ['REQUEST_JOB_INFO']
+}
+
 function mungeDown(call: CommandCall): OutageAnswer {
   const { command, argv } = call
-  const munge = `${command}: error: If munged is up, restart with --num-threads=10\n${command}: error: Munge encode failed: Failed to connect to "/run/munge/munge.socket.2": No such file or directory\n${command}: error: slurm_send_node_msg: auth_g_create: REQUEST has authentication error: Invalid authentication credential\n`
+  const sent = requests(call)
   const error = 'Protocol authentication error'
-  if (command === 'scancel') {
-    const id = argv.findLast((word) => /^\d/.test(word)) ?? ''
-    return { code: 239, ms: 51_000, err: `${munge}scancel: error: Kill job error on job id ${id}: ${error}\n` }
+  const munge = sent
+    .map((request) =>
+      [
+        'If munged is up, restart with --num-threads=10',
+        'Munge encode failed: Failed to connect to "/run/munge/munge.socket.2": Connection refused',
+        `slurm_send_node_msg: auth_g_create: ${request} has authentication error`,
+      ]
+        .map((line) => `${command}: error: ${line}\n`)
+        .join(''),
+    )
+    .join('')
+  const ms =
+    command === 'srun' ? 200_000 : sent.length * (command === 'sbatch' || command === 'squeue' || sent.length > 1 ? 50_000 : 51_000)
+  const change = changedJob(call)
+  const id = argv.findLast((word) => /^\d/.test(word))
+  if (change !== undefined) return { code: 1, ms, err: `${munge}Unexpected message received for job ${change}\n${suspendLine(call)}` }
+  if (argv.includes('ping')) return { code: 1, ms, out: 'Slurmctld(primary) at localhost is DOWN\n', err: munge }
+  if (command === 'scancel' && id !== undefined)
+    return { code: 239, ms, err: `${munge}scancel: error: Kill job error on job id ${id}: ${error}\n` }
+  if (command === 'sacct' || command === 'sacctmgr') {
+    const persist = `${command}: error: slurm_persist_conn_open: failed to send persistent connection init message to localhost:6819\n${command}: error: Sending PersistInit msg: ${error}\n`
+    return { code: 1, ms, err: `${munge}${persist}${problem(call, error)}` }
   }
-  if (command === 'srun') return { code: 1, ms: 200_000, err: `${munge}${prefix(call)}${error}\n` }
-  const twice = (command === 'scontrol' && argv.includes('job')) || (command === 'squeue' && argv.some((word) => /^(-j|--jobs)/.test(word)))
-  const ms = twice ? 100_000 : command === 'sbatch' || command === 'squeue' ? 50_000 : 51_000
   return { code: 1, ms, err: `${munge}${prefix(call)}${error}\n` }
 }

@@ -1,3 +1,4 @@
+// Long because a step is one thing: its tasks, their streams, their signals and what srun says of their ends.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { constants } from 'node:os'
