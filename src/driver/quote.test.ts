@@ -1,6 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InputError } from '../errors.ts'
-import { quoteArgv, quoteOneLine, quoteShell, shellAssignments } from './quote.ts'
+import { quoteArgv, quoteDirective, quoteOneLine, quoteShell, shellAssignments } from './quote.ts'
 
 describe('quoteShell', () => {
   test.each([
@@ -44,5 +45,74 @@ describe('shellAssignments', () => {
   test('the longest value is what a Linux kernel takes', () => {
     expect(shellAssignments({ A: 'x'.repeat(131_069) })).toContain('xxx')
     expect(() => shellAssignments({ A: 'x'.repeat(131_070) })).toThrow(/A is 131070 bytes/)
+  })
+})
+
+/** Words of a directive line as sbatch 22.05.8 reads them; each row of the first table below was measured with it. */
+function splitDirective(line: string): readonly string[] {
+  const words: string[] = []
+  let at = 0
+  while (at < line.length) {
+    if (/\s/.test(line[at] ?? '')) {
+      at += 1
+      continue
+    }
+    if (line[at] === '#') break
+    let word = ''
+    let quote = ''
+    for (; at < line.length && (quote !== '' || !/\s/.test(line[at] ?? '')); at += 1) {
+      const character = line[at] ?? ''
+      if (character === '\\') {
+        at += 1
+        word += line[at] ?? ''
+      } else if (quote !== '' && character === quote) quote = ''
+      else if (quote === '' && (character === '"' || character === "'")) quote = character
+      else if (quote === '' && character === '#') return [...words, word]
+      else word += character
+    }
+    words.push(word)
+  }
+  return words
+}
+
+describe('quoteDirective', () => {
+  test.each([
+    ['--comment="a b"', 'a b'],
+    ["--comment='a b'", 'a b'],
+    ['--comment="a\\"b"', 'a"b'],
+    ['--comment="a\\\\b"', 'a\\b'],
+    ['--comment=a#b', 'a'],
+    ['--comment="a#b"', 'a#b'],
+    ['--comment="a\\nb"', 'anb'],
+    ['--comment="a" # c', 'a'],
+    ['--comment="a$b`c`"', 'a$b`c`'],
+    ['--comment="trailing\\\\"', 'trailing\\'],
+  ])('the stand-in reads %s as sbatch does', (line, value) => {
+    expect(splitDirective(line)[0]).toBe(`--comment=${value}`)
+  })
+
+  test.each([
+    ['--partition=main,gpu', '--partition=main,gpu'],
+    ['--exclusive', '--exclusive'],
+    ['--comment=a b', '--comment="a b"'],
+    ['--comment=q"\\', '--comment="q\\"\\\\"'],
+    ['--array=0-9%3', '--array=0-9%3'],
+    ['--comment=', '--comment='],
+  ])('%s → %s', (option, written) => {
+    expect(quoteDirective(option)).toBe(written)
+  })
+
+  test('whatever an option holds, sbatch reads that one word', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.constantFrom('--comment=', '--account=', ''), (text, name) => {
+        const value = text.replace(/[\0\n\r]/g, '')
+        fc.pre(name !== '' || value !== '')
+        expect(splitDirective(quoteDirective(name + value))).toEqual([name + value])
+      }),
+    )
+  })
+
+  test.each(['--comment=a\nb', '--comment=a\rb', '--comment=\0'])('%j is refused', (option) => {
+    expect(() => quoteDirective(option)).toThrow(InputError)
   })
 })

@@ -20,6 +20,8 @@ export interface Capabilities {
   /** How often the target may be asked for its jobs; absent: as often as Drover likes. Configuration can change it. */
   readonly queries?: { readonly perMinute: number; readonly burst: number }
   readonly containers: boolean
+  /** Its launcher starts containers itself (runtime pyxis). Default false. */
+  readonly launchesContainers?: boolean
   readonly gpus: boolean
   /** Task keys this executor cannot honour → the reason, for the refusal at plan time. Dotted: `resources.use_spot`. */
   readonly refusedKeys: Readonly<Record<string, string>>

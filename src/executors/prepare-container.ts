@@ -36,7 +36,8 @@ export function prepareContainer(
 ): { readonly setup?: string; readonly run: RunSpec } {
   const container = containerOf(spec, candidate)
   const setup = spec.setup === undefined ? {} : { setup: spec.setup }
-  if (container === undefined) return { ...setup, run }
+  // The scheduler's launcher starts that one, around the node runner.
+  if (container === undefined || container.runtime === 'pyxis') return { ...setup, run }
   const parameters = spec.array?.elements.kind === 'matrix' ? spec.array.elements.parameters.map(({ name }) => name) : []
   return compileContainer(
     container,

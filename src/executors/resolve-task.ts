@@ -156,6 +156,10 @@ function resolveResources(
       refusal ??= refuse(spec, context, spec.container === undefined ? 'resources.image_id' : 'container', 'it runs no containers')
       continue
     }
+    if (spec.container?.runtime === 'pyxis' && context.capabilities.launchesContainers !== true) {
+      refusal ??= refuse(spec, context, 'container.runtime', 'pyxis is a part of Slurm', 'Use docker, podman or apptainer here.')
+      continue
+    }
     const fit = fitTarget(spec, candidate, context)
     if (fit.problem === undefined) return { candidate, perNode: fit.perNode }
     // What another target has room for is known only when it is asked.

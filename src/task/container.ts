@@ -2,8 +2,8 @@ import { get, type Located, type LocatedMap, nodeText, refusal, set, textNode, w
 import { either, flag, list, parsed, record, type Shape, text, word } from './shape.ts'
 import { parseSize, SIZE_FORMS } from './sizes.ts'
 
-/** Programs that run containers. */
-export const CONTAINER_RUNTIMES = ['docker', 'podman', 'apptainer'] as const
+/** Programs that run containers; `pyxis` is a part of Slurm's srun. */
+export const CONTAINER_RUNTIMES = ['docker', 'podman', 'apptainer', 'pyxis'] as const
 export type ContainerRuntime = (typeof CONTAINER_RUNTIMES)[number]
 
 /** A directory or file of the node that the container sees. Paths are absolute; `source` may begin with `~/`. */

@@ -16,6 +16,7 @@ export const slurmCapabilities: Capabilities = {
   staging: 'submit',
   queries: { perMinute: 4, burst: 4 },
   containers: true,
+  launchesContainers: true,
   gpus: true,
   refusedKeys: Object.fromEntries(
     Object.entries(refusedByAll).map(([key, reason]) => [key, reason.replaceAll('this machine', 'a Slurm cluster')]),

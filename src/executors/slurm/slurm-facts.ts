@@ -2,8 +2,8 @@ import { DroverError } from '../../errors.ts'
 import type { SchedulerFacts } from '../../targets/site-facts.ts'
 import type { CommandOutcome } from '../batch/scheduler.ts'
 
-/** What is read of a cluster when a target is opened. */
-export const SLURM_FACTS_SCRIPT = `sbatch --version && scontrol show config && sinfo -h -o 'drover-partition %P|%a|%l|%D|%c|%m|%G'`
+/** What is read of a cluster when a target is opened; a variable of the user's own would leave partitions out. */
+export const SLURM_FACTS_SCRIPT = `unset SINFO_PARTITION SINFO_FORMAT; sbatch --version && scontrol show config && sinfo -h -o 'drover-partition %P|%a|%l|%D|%c|%m|%G'`
 
 /** `1-00:00:00`, `30:00`, `infinite` → ms. */
 function limitMs(text: string): number | undefined {
@@ -38,14 +38,18 @@ export function parseSlurmFacts({ code, stdout, stderr }: CommandOutcome): Sched
     const before = partitions.get(plain)
     const maxTimeMs = limitMs(limit)
     const size = (text: string | undefined): number => Number.parseInt(text ?? '', 10) || 0
+    // `4+`: the least of nodes that differ, whose largest nobody tells.
+    const largest = (text: string | undefined, known: number | undefined, unit = 1): number | undefined =>
+      text?.endsWith('+') || (before !== undefined && known === undefined) ? undefined : Math.max(known ?? 0, size(text) * unit)
+    const [mostCpus, mostMemory] = [largest(cpus, before?.cpus), largest(memory, before?.memoryBytes, 1024 ** 2)]
     const kinds = [before?.gres, gres === '(null)' ? undefined : gres].filter((each) => each !== undefined)
     partitions.set(plain, {
       name: plain,
       isDefault: name.endsWith('*'),
       up: available === 'up',
       nodes: (before?.nodes ?? 0) + size(nodes),
-      cpus: Math.max(before?.cpus ?? 0, size(cpus)),
-      memoryBytes: Math.max(before?.memoryBytes ?? 0, size(memory) * 1024 ** 2),
+      ...(mostCpus === undefined ? {} : { cpus: mostCpus }),
+      ...(mostMemory === undefined ? {} : { memoryBytes: mostMemory }),
       ...(maxTimeMs === undefined ? {} : { maxTimeMs }),
       ...(kinds.length === 0 ? {} : { gres: [...new Set(kinds)].join(',') }),
     })

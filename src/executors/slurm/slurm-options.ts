@@ -1,9 +1,10 @@
 import type { OptionRefusal } from '../../targets/parse-config.ts'
 import { parseDuration } from '../../task/durations.ts'
+import { type HetComponent, parseHet, refuseHet } from './slurm-het.ts'
 
 /** Options of a Slurm target and of a task on one (`options:`). */
 export interface SlurmOptions {
-  /** Option → value of directives that stand for themselves: partition, account, qos, … */
+  /** Option → value of directives that stand for themselves: partition, account, qos, …; '' for a bare flag. */
   readonly plain: Readonly<Record<string, string>>
   readonly exclusive: boolean | string
   /** How GPUs are asked for: `gres` (`--gres=gpu:h100:4`) or `gpus_per_node`. */
@@ -14,6 +15,8 @@ export interface SlurmOptions {
   readonly requeue?: { readonly exitCode: number; readonly max: number }
   /** The scheduler may start the job anew after a node failure or a preemption. */
   readonly schedulerRequeue: boolean
+  /** Components of a heterogeneous job; undefined: one kind of node. */
+  readonly het?: readonly HetComponent[]
   /** Words of `srun` for several nodes, before ours. */
   readonly srunOptions: readonly string[]
   /** Directives by their own names. */
@@ -29,6 +32,7 @@ const PLAIN = {
   account: 'the name of an account',
   qos: 'the name of a QoS',
   constraint: 'features as --constraint takes them',
+  prefer: 'features as --prefer takes them',
   reservation: 'the name of a reservation',
   nodelist: 'node names as --nodelist takes them',
   exclude: 'node names as --exclude takes them',
@@ -37,39 +41,53 @@ const PLAIN = {
   begin: 'a time as --begin takes it: 2026-12-01T08:00:00, now+1hour',
   deadline: 'a time as --deadline takes it',
   time: 'a time limit as --time takes it (timeout of the task stands above it)',
+  time_min: 'a time limit as --time-min takes it',
   mail_type: 'events as --mail-type takes them',
   mail_user: 'an address',
   network: 'as --network takes it',
   switches: 'as --switches takes it',
-  clusters: 'names of clusters, joined by commas',
   wckey: 'a key',
   tmp: 'as --tmp takes it',
   mem_per_cpu: 'as --mem-per-cpu takes it',
   mem_per_gpu: 'as --mem-per-gpu takes it',
-  cpus_per_gpu: 'a number',
   gpu_bind: 'as --gpu-bind takes it',
   gpu_freq: 'as --gpu-freq takes it',
-  threads_per_core: 'a number',
-  ntasks_per_socket: 'a number',
   hint: 'as --hint takes it',
   distribution: 'as --distribution takes it',
-  core_spec: 'a number',
-  segment: 'a number',
   dependency: 'as --dependency takes it: singleton, afterok:123',
   gres: 'generic resources beside GPUs, as --gres takes them',
-  nice: 'a number',
+  burst_buffer: 'as --bb takes it',
 } as const
+
+/** Those that take a whole number; Slurm reads others as 0. */
+const NUMBERS = {
+  cpus_per_gpu: 1,
+  threads_per_core: 1,
+  ntasks_per_socket: 1,
+  core_spec: 0,
+  thread_spec: 0,
+  segment: 1,
+  priority: 0,
+  nice: -2_147_483_645,
+} as const
+
+/** Those that are a bare flag. */
+const FLAGS = ['hold', 'contiguous', 'overcommit', 'oversubscribe', 'spread_job', 'use_min_nodes', 'reboot'] as const
+const isFlag = (name: string): boolean => FLAGS.some((flag) => flag === name)
 
 /** Names of all options. */
 export const slurmOptionNames: readonly string[] = [
   ...Object.keys(PLAIN),
-  'hold',
+  ...Object.keys(NUMBERS),
+  ...FLAGS,
+  'mem',
   'exclusive',
   'gpu_request',
   'signal',
   'requeue',
   'scheduler_requeue',
   'srun_options',
+  'het',
   'native',
 ]
 
@@ -83,9 +101,21 @@ const RESERVED: Readonly<Record<string, string>> = {
   ntasks: 'use num_nodes and processes_per_node',
   'ntasks-per-node': 'use processes_per_node',
   'cpus-per-task': 'use resources.cpus',
-  mem: 'use resources.memory',
+  mem: 'use resources.memory; all of the node: the option mem: 0',
   'gpus-per-node': 'use resources.accelerators',
+  'gpus-per-task': 'use resources.accelerators: there is one task on a node, which starts the processes',
+  'gpus-per-socket': 'use resources.accelerators',
+  'ntasks-per-gpu': 'use processes_per_node',
+  'tres-per-task': 'use resources',
   gpus: 'use resources.accelerators',
+  gres: 'use resources.accelerators, and the option gres for others',
+  dependency: 'use after, or the option dependency',
+  time: 'use timeout, or the option time',
+  clusters: 'a target is one cluster: make one of each, and login where its commands ask it',
+  cluster: 'a target is one cluster: make one of each, and login where its commands ask it',
+  'container-image': 'use container, with runtime: pyxis',
+  'container-mounts': 'use container, with runtime: pyxis',
+  'container-workdir': 'use container, with runtime: pyxis',
   array: 'use array',
   chdir: 'use workdir',
   wrap: 'use run',
@@ -146,12 +176,20 @@ function refuseRequeue(value: unknown): OptionRefusal | undefined {
 /** What is wrong with an option; undefined for a value that may be used. */
 export function refuseSlurmOption(name: string, value: unknown): string | OptionRefusal | undefined {
   if (Object.hasOwn(PLAIN, name)) return isPlain(value) ? undefined : PLAIN[name as keyof typeof PLAIN]
+  if (Object.hasOwn(NUMBERS, name)) {
+    const least = NUMBERS[name as keyof typeof NUMBERS]
+    return /^-?\d+$/.test(String(value)) && Number(value) >= least ? undefined : `a whole number${least < 0 ? '' : `, at least ${least}`}`
+  }
+  if (isFlag(name)) return typeof value === 'boolean' ? undefined : 'true or false'
   switch (name) {
-    case 'hold':
+    case 'mem':
+      return value === 0 || value === '0' ? undefined : '0: all memory of each node (any other amount: resources.memory)'
+    case 'het':
+      return refuseHet(value)
     case 'scheduler_requeue':
       return typeof value === 'boolean' ? undefined : 'true or false'
     case 'exclusive':
-      return typeof value === 'boolean' || value === 'user' || value === 'mcs' ? undefined : 'true, false, user or mcs'
+      return typeof value === 'boolean' || ['user', 'mcs', 'topo'].includes(String(value)) ? undefined : 'true, false, user, mcs or topo'
     case 'gpu_request':
       return value === 'gres' || value === 'gpus_per_node' ? undefined : 'gres or gpus_per_node'
     case 'signal':
@@ -169,14 +207,17 @@ export function refuseSlurmOption(name: string, value: unknown): string | Option
 
 /** Reads options that `refuseSlurmOption` lets pass; the task's over the target's. */
 export function parseSlurmOptions(options: Readonly<Record<string, unknown>>): SlurmOptions {
-  const plain = Object.entries(options).filter(([name, value]) => Object.hasOwn(PLAIN, name) && isPlain(value))
+  const plain = Object.entries(options).filter(
+    ([name, value]) => (Object.hasOwn(PLAIN, name) || Object.hasOwn(NUMBERS, name) || name === 'mem') && isPlain(value),
+  )
+  const het = parseHet(options['het'])
   const [, signalName, before] = typeof options['signal'] === 'string' ? (SIGNAL.exec(options['signal']) ?? []) : []
   const { exclusive, requeue, native, srun_options: srun } = options
   const asked = requeue as { readonly exit_code: number; readonly max?: number } | undefined
   return {
     plain: Object.fromEntries([
-      ...plain.map(([name, value]) => [name, String(value)] as const),
-      ...(options['hold'] === true ? [['hold', ''] as const] : []),
+      ...plain.map(([name, value]) => [name === 'burst_buffer' ? 'bb' : name, String(value)] as const),
+      ...FLAGS.filter((name) => options[name] === true).map((name) => [name, ''] as const),
     ]),
     exclusive: typeof exclusive === 'string' ? exclusive : exclusive === true,
     gpuRequest: options['gpu_request'] === 'gpus_per_node' ? 'gpus_per_node' : 'gres',
@@ -185,6 +226,7 @@ export function parseSlurmOptions(options: Readonly<Record<string, unknown>>): S
       : { signal: { name: signalName, beforeSeconds: Math.ceil((parseDuration(before) ?? 60_000) / 1000) } }),
     ...(asked === undefined ? {} : { requeue: { exitCode: asked.exit_code, max: asked.max ?? 10 } }),
     schedulerRequeue: options['scheduler_requeue'] === true,
+    ...(het === undefined ? {} : { het }),
     srunOptions: Array.isArray(srun) ? (srun as readonly string[]) : [],
     native: (native as Readonly<Record<string, NativeValue>> | undefined) ?? {},
   }

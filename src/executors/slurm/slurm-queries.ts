@@ -16,7 +16,7 @@ export function slurmTime(text: string | undefined): number | undefined {
 
 /**
  * Numbers of an array expression: `7`, `0-3`, `1,5-9:2`, `[5-9%10]`, as queue and accounting print them. Undefined where it is
- * none, or was cut short (`1,5,...`).
+ * none, or was cut short (`1,5...%10`): such a row speaks of the tasks that no other row names.
  */
 export function arrayIndices(text: string): readonly number[] | undefined {
   const inner = text.replace(/^\[|\]$/g, '').replace(/%\d+$/, '')
@@ -26,17 +26,38 @@ export function arrayIndices(text: string): readonly number[] | undefined {
     const match = /^(\d+)(?:-(\d+)(?::(\d+))?)?$/.exec(part)
     if (!match) return undefined
     const [first, last, step] = [Number(match[1]), Number(match[2] ?? match[1]), Number(match[3] ?? 1)]
-    if (last - first > 10_000_000 || step < 1) return undefined
+    if (last < first || last - first > 10_000_000 || step < 1) return undefined
     for (let index = first; index <= last; index += step) indices.push(index)
   }
   return indices
 }
 
-const QUEUE_FORMAT = '%F|%K|%T|%V|%S|%N|%r|%j'
+/** `%i` holds at most 32 bytes, so indices are read from `%K`; but it alone names components of a heterogeneous job (`12+1`). */
+const QUEUE_FORMAT = '%F|%K|%i|%T|%V|%S|%N|%r|%j'
 const HISTORY_FIELDS = 'JobID,State,ExitCode,Submit,Start,NodeList,Reason,JobName'
 
-/** Slurm shortens long expressions of pending tasks unless told not to. */
+/** Queue and accounting shorten long expressions of pending tasks (`[1,3,5...%10]`) unless told not to. */
 const WHOLE = 'SLURM_BITSTR_LEN=0'
+
+/** Variables of a user's own that would hide jobs from the answer, or print them otherwise. */
+const OWN_FILTERS = `unset ${[
+  'ACCOUNT',
+  'ALL',
+  'ARRAY',
+  'FORMAT',
+  'FORMAT2',
+  'LICENSES',
+  'NAMES',
+  'PARTITION',
+  'PRIORITY',
+  'QOS',
+  'SIBLING',
+  'SORT',
+  'STATES',
+  'USERS',
+]
+  .map((name) => `SQUEUE_${name}`)
+  .join(' ')} SACCT_FORMAT`
 
 /** The scheduler answered, in so many words, that it does not know these. */
 const UNKNOWN_ID = /Invalid job id specified/i
@@ -57,15 +78,17 @@ export const slurmQueue: NativeQuery = {
     const which = ids === undefined ? '' : ` -j ${ids.map(quoteShell).join(',')}`
     const named = name === undefined ? '' : ` -n ${quoteShell(name)}`
     // The last line tells a whole answer from one that was cut off.
-    return `${CLOCK} ${WHOLE} squeue -h -u ${quoteShell(user)} -t all${which}${named} -o ${quoteShell(QUEUE_FORMAT)} && echo 'drover-end'`
+    return `${OWN_FILTERS}; ${CLOCK} ${WHOLE} squeue -h -u ${quoteShell(user)} -t all${which}${named} -o ${quoteShell(QUEUE_FORMAT)} && echo 'drover-end'`
   },
   parse(outcome) {
     if (outcome.code !== 0) return UNKNOWN_ID.test(outcome.stderr) ? { kind: 'answered', jobs: [] } : couldNotAsk(outcome)
     const rows = lines(outcome.stdout)
     if (rows.at(-1) !== 'drover-end') return { kind: 'could_not_ask', reason: 'the answer of squeue was cut off' }
     const jobs = rows.slice(0, -1).flatMap((line) => {
-      const [id, index, word, submitted, start, nodes, reason, ...name] = line.split('|')
-      if (id === undefined || !/^\d+$/.test(id) || word === undefined || reason === undefined) return []
+      const [id, index, shown, word, submitted, start, nodes, reason, ...name] = line.split('|')
+      if (id === undefined || !/^\d+$/.test(id) || shown === undefined || word === undefined || reason === undefined) return []
+      // A heterogeneous job is its first component, whose script it runs.
+      if (/^\d+\+[1-9]\d*$/.test(shown)) return []
       return [nativeJob({ id, index, word, submitted, start, nodes, reason, name: name.join('|') })]
     })
     return { kind: 'answered', jobs }
@@ -80,7 +103,7 @@ export const slurmHistory: NativeQuery = {
   command({ ids, name }) {
     const which = ids === undefined ? '' : ` -j ${ids.map(quoteShell).join(',')}`
     const named = name === undefined ? '' : ` --name=${quoteShell(name)} -S ${HISTORY_SINCE}`
-    return `${CLOCK} sacct -X -D -P -n${which}${named} -o ${HISTORY_FIELDS} && echo 'drover-end'`
+    return `${OWN_FILTERS}; ${CLOCK} ${WHOLE} sacct -X -D -P -n${which}${named} -o ${HISTORY_FIELDS} && echo 'drover-end'`
   },
   parse(outcome) {
     if (outcome.code !== 0) return couldNotAsk(outcome)
@@ -88,7 +111,7 @@ export const slurmHistory: NativeQuery = {
     if (rows.at(-1) !== 'drover-end') return { kind: 'could_not_ask', reason: 'the answer of sacct was cut off' }
     const jobs = rows.slice(0, -1).flatMap((line): readonly NativeJob[] => {
       const [jobId, word, exit, submitted, start, nodes, reason, ...name] = line.split('|')
-      const [, id, index] = /^(\d+)(?:_(\d+|\[[^\]]*\]))?$/.exec(jobId ?? '') ?? []
+      const [, id, index] = /^(\d+)(?:_(\d+|\[[^\]]*\])|\+0)?$/.exec(jobId ?? '') ?? []
       if (id === undefined || word === undefined || exit === undefined || reason === undefined) return []
       const job = nativeJob({ id, index, word, submitted, start, nodes, reason, name: name.join('|'), exit })
       return isEndState(job.state) ? [job] : []
@@ -132,12 +155,15 @@ function nativeJob({ id, index, word, submitted, start, nodes, reason, name, exi
 
 /** Signal 53 is Slurm's way to say that it could not make the output file. */
 const NO_OUTPUT_FILE = 53
+const OUT_OF_MEMORY = 125
 
 function endOf(state: NativeJob['state'], cause: string | undefined, exit: string | undefined): Pick<NativeJob, 'cause' | 'exitCode'> {
   const [code, signal] = (exit ?? '').split(':').map(Number)
   const known = exit !== undefined && Number.isInteger(code) && Number.isInteger(signal)
   if (!isEndState(state) || !known) return cause === undefined ? {} : { cause }
-  const exitCode = signal ? 128 + signal : (code ?? 0)
+  // 0:0 of a job that was ended (time limit, preemption, scancel) is no code of its script; 0:125 is lack of memory.
+  if (!code && !signal && state !== 'succeeded') return cause === undefined ? {} : { cause }
+  const exitCode = signal === OUT_OF_MEMORY ? 137 : signal ? 128 + signal : (code ?? 0)
   if (cause === 'exit' && signal === NO_OUTPUT_FILE) return { cause: 'driver', exitCode: 1 }
   return { ...(cause === undefined ? {} : { cause: cause === 'exit' && signal ? 'signal' : cause }), exitCode }
 }

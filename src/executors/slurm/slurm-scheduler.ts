@@ -9,6 +9,9 @@ import { parseSlurmOptions, refuseSlurmOption, type SlurmOptions, slurmOptionNam
 import { slurmHistory, slurmQueue } from './slurm-queries.ts'
 import { parseSbatch, sbatchCommand } from './slurm-submit.ts'
 
+/** A signal for a job that waits is tried for a minute and more (22.05), so only what runs is signalled. */
+const asked = (words: string): string => `scancel --state=PENDING ${words}; scancel --state=RUNNING --batch --signal=TERM ${words}`
+
 /** Slurm, by its commands: sbatch, squeue, sacct, scancel, scontrol, sinfo. */
 export const slurmScheduler: Scheduler<SlurmOptions> = {
   kind: 'slurm',
@@ -28,11 +31,10 @@ export const slurmScheduler: Scheduler<SlurmOptions> = {
   cancelCommand(ids, how) {
     const words = quoteArgv(ids)
     // What waits is ended at once; to what runs, the driver says it, and writes down how it ended.
-    return how === 'end' ? `scancel ${words}` : `scancel --state=PENDING ${words}; scancel --batch --signal=TERM ${words}`
+    return how === 'end' ? `scancel ${words}` : asked(words)
   },
   cancelTasksCommand(id, tasks) {
-    const words = quoteArgv(tasks.map((task) => `${id}_${task}`))
-    return `scancel --state=PENDING ${words}; scancel --batch --signal=TERM ${words}`
+    return asked(quoteArgv(tasks.map((task) => `${id}_${task}`)))
   },
   explain: { command: explainCommand, parse: parseExplanation },
 }

@@ -29,7 +29,8 @@ const STATES: Readonly<Record<string, SlurmState>> = {
   STOPPED: { state: 'suspended' },
   COMPLETED: { state: 'succeeded' },
   CANCELLED: { state: 'cancelled' },
-  REVOKED: { state: 'cancelled' },
+  // Of a federation: another cluster has started it.
+  REVOKED: { state: 'running' },
   FAILED: failed('exit'),
   TIMEOUT: failed('timeout'),
   DEADLINE: failed('timeout'),
