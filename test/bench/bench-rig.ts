@@ -5,9 +5,22 @@ import { processesOf } from '../conformance/local-home.ts'
 import { SshRig } from '../engines/ssh-rig.ts'
 
 const CLUSTER = join(import.meta.dirname, '../engines/rig/cluster.sh')
-const INSTANCE = '4'
-/** The workdir, the bundle made of it, and the peers' copies lie side by side. */
-const DISK_MB = '4096'
+/** Which of the ten rigs that one host can hold is the bench's. */
+const INSTANCE = process.env['DROVER_BENCH_INSTANCE'] ?? '4'
+
+/** `private`: each machine with a home of its own; `slurm`: one home, a login machine, and Slurm. */
+export type BenchRigKind = 'private' | 'slurm'
+
+const UP: Readonly<Record<BenchRigKind, readonly string[]>> = {
+  // The workdir, the bundle made of it, and the peers' copies lie side by side.
+  private: ['--ssh-only', '--home', 'private', '--disk-mb', '4096'],
+  // Room for one array of 10,000 elements; Slurm's own limits are 1,000 elements and 10,000 jobs.
+  slurm: ['--home', 'shared', '--conf', 'MaxArraySize=20001', '--conf', 'MaxJobCount=50000'],
+}
+const TOOLS: Readonly<Record<BenchRigKind, readonly string[]>> = {
+  private: ['ssh', 'rsync', 'tar', 'ip'],
+  slurm: ['ssh', 'ip', 'slurmctld', 'slurmdbd', 'sbatch', 'sshfs'],
+}
 
 /** Four machines of the bench's own; `close` takes them down. */
 export interface BenchRig {
@@ -16,18 +29,20 @@ export interface BenchRig {
 }
 
 /** Why no rig can be had here; undefined where one can. */
-export function whyNoRig(): string | undefined {
+export function whyNoRig(kind: BenchRigKind): string | undefined {
   if (process.getuid?.() !== 0) return 'root is needed for four machines with sshd'
   if (!existsSync('/etc/debian_version')) return 'Debian is needed for four machines with sshd'
-  const missing = ['ssh', 'rsync', 'tar', 'ip'].filter((tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0)
-  return missing.length === 0 ? undefined : `${missing.join(', ')} not found: run test/engines/rig/install.sh ssh`
+  const missing = TOOLS[kind].filter((tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0)
+  if (missing.length === 0) return undefined
+  const install = `run test/engines/rig/install.sh ${kind === 'slurm' ? 'ssh slurm' : 'ssh'}${missing.includes('sshfs') ? '; apt-get install sshfs' : ''}`
+  return `${missing.join(', ')} not found: ${install}`
 }
 
 /**
- * Brings up four machines with sshd and a home each; they go down at the latest when this process ends, interrupted or not.
+ * Brings up four machines with sshd; they go down at the latest when this process ends, interrupted or not.
  * Throws with the words of cluster.sh.
  */
-export function openBenchRig(): BenchRig {
+export function openBenchRig(kind: BenchRigKind): BenchRig {
   const base = '/var/tmp'
   mkdirSync(base, { recursive: true })
   const directory = mkdtempSync(join(base, 'drover-bench-'))
@@ -49,12 +64,11 @@ export function openBenchRig(): BenchRig {
     ['SIGHUP', 129],
   ] as const)
     process.once(signal, () => process.exit(code))
-  const options = ['--ssh-only', '--home', 'private', '--disk-mb', DISK_MB]
-  const up = spawnSync('bash', [CLUSTER, 'up', '--dir', directory, '--instance', INSTANCE, ...options], { encoding: 'utf8' })
+  const up = spawnSync('bash', [CLUSTER, 'up', '--dir', directory, '--instance', INSTANCE, ...UP[kind]], { encoding: 'utf8' })
   if (up.status !== 0) {
     close()
     throw new Error(`no rig: ${up.stderr.trim()}`)
   }
-  process.env['DROVER_RIG_PRIVATE'] = directory
-  return { rig: new SshRig('private'), close }
+  process.env[`DROVER_RIG_${kind.toUpperCase()}`] = directory
+  return { rig: new SshRig(kind), close }
 }

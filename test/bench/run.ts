@@ -1,18 +1,20 @@
 /**
- * `npm run bench [-- --hq PYTHON_OR_VENV] [--rounds N] [--ssh] [--only WORD]`: prints the figures and writes docs/benchmarks.md.
- * `--ssh` adds those over four machines with sshd, which it brings up and takes down itself (Debian, root). `--only` takes the
- * name of a figure or of a part (`machine`, `ssh`); the page's part is rewritten when all of it was measured.
+ * `npm run bench [-- --hq PYTHON_OR_VENV] [--rounds N] [--ssh] [--slurm] [--only WORD]`: prints the figures and writes
+ * docs/benchmarks.md. `--ssh` adds those over four machines with sshd, `--slurm` those on a Slurm of four nodes; it brings both
+ * up and takes them down itself (Debian, root; DROVER_BENCH_INSTANCE names the rig, 0 to 9). `--only` takes the name of a figure
+ * or of a part (`machine`, `ssh`, `slurm`); the page's part is rewritten when all of it was measured.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { LocalHome } from '../conformance/local-home.ts'
-import { type BenchRig, openBenchRig, whyNoRig } from './bench-rig.ts'
+import { type BenchRig, type BenchRigKind, openBenchRig, whyNoRig } from './bench-rig.ts'
 import { type Section, writePage } from './benchmark-page.ts'
 import { measureList } from './figures/cli.ts'
 import { measureChain, measureElements } from './figures/elements.ts'
 import { measureFollowing } from './figures/logs.ts'
 import { measureQueue } from './figures/queue.ts'
+import { measureSlurmBurst, measureSlurmSubmit } from './figures/slurm-submit.ts'
 import { measureSshCommands } from './figures/ssh.ts'
 import { measureSshElements } from './figures/ssh-elements.ts'
 import { measureSshStart } from './figures/ssh-start.ts'
@@ -25,6 +27,7 @@ const { values } = parseArgs({
     hq: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     ssh: { type: 'boolean', default: false },
+    slurm: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
 })
@@ -81,23 +84,21 @@ async function measureMachine(): Promise<void> {
 }
 
 /** Four machines; undefined, with the reason printed, where they cannot be had. */
-function openRig(): BenchRig | undefined {
-  let why = whyNoRig()
+function openRig(kind: BenchRigKind, where: string): BenchRig | undefined {
+  let why = whyNoRig(kind)
   try {
-    if (why === undefined) return openBenchRig()
+    if (why === undefined) return openBenchRig(kind)
   } catch (error) {
     why = error instanceof Error ? error.message : String(error)
   }
-  console.log(`  the figures over SSH are not measured: ${why}`)
+  console.log(`  the figures ${where} are not measured: ${why}`)
+  process.exitCode = 1
   return undefined
 }
 
 async function measureOverSsh(): Promise<void> {
-  const opened = openRig()
-  if (opened === undefined) {
-    process.exitCode = 1
-    return
-  }
+  const opened = openRig('private', 'over SSH')
+  if (opened === undefined) return
   const { rig, close } = opened
   try {
     const { figures, whole } = await measure('ssh', {
@@ -117,8 +118,33 @@ async function measureOverSsh(): Promise<void> {
   }
 }
 
+async function measureOnSlurm(): Promise<void> {
+  const opened = openRig('slurm', 'on Slurm')
+  if (opened === undefined) return
+  const { rig, close } = opened
+  try {
+    const { figures, whole } = await measure('slurm', {
+      'slurm-submit': () => measureSlurmSubmit(rig, rounds),
+      'slurm-burst': () => measureSlurmBurst(rig, rounds),
+    })
+    const notes = [
+      'Slurm with accounting on a login machine and four nodes, in namespaces of this machine: its cores serve all ends',
+      `Medians of ${rounds} rounds or more`,
+      `Node ${process.version}, ${rig.as('login', 'sbatch', '--version').trim()}, ${versionOf('sshfs')?.toLowerCase() ?? 'no sshfs'}`,
+    ]
+    if (whole) writePage(page, { slurm: { notes, figures } })
+  } finally {
+    close()
+  }
+}
+
 const page = new URL('../../docs/benchmarks.md', import.meta.url)
-if (values.only === undefined || !values.only.startsWith('ssh')) await measureMachine()
-if (values.ssh) await measureOverSsh()
-else if (values.only?.startsWith('ssh')) console.log('the figures over SSH need --ssh')
+/** Parts that need machines of their own. */
+const rigParts = { ssh: measureOverSsh, slurm: measureOnSlurm } as const
+const isOf = (part: keyof typeof rigParts): boolean => values.only?.startsWith(part) === true
+if (!isOf('ssh') && !isOf('slurm')) await measureMachine()
+for (const part of ['ssh', 'slurm'] as const) {
+  if (values[part] && (values.only === undefined || isOf(part))) await rigParts[part]()
+  else if (isOf(part)) console.log(`the figures of ${part} need --${part}`)
+}
 if (missed.length > 0) process.exitCode = 1

@@ -9,10 +9,10 @@ export interface SharedConnection extends Disposable {
   readonly args: readonly string[]
 }
 
-/** Opens a connection to each host; ends them on disposal. */
-export function openSharedConnection(rig: SshRig, hosts: readonly string[]): SharedConnection {
+/** Opens a connection to each host; ends them on disposal. `configFile`: another way to the machines of the rig. */
+export function openSharedConnection(rig: SshRig, hosts: readonly string[], configFile = rig.configFile): SharedConnection {
   const directory = mkdtempSync(join(rig.directory, 'peer-'))
-  const args = ['-F', rig.configFile, '-o', `ControlPath=${join(directory, '%h')}`]
+  const args = ['-F', configFile, '-o', `ControlPath=${join(directory, '%h')}`]
   const dispose = (): void => {
     for (const host of hosts) spawnSync('ssh', [...args, '-O', 'exit', host], { stdio: 'ignore' })
     rmSync(directory, { recursive: true, force: true })
