@@ -14,13 +14,10 @@ import { readClusters, writeCluster } from './cluster-entries.ts'
 import { readHolder } from './cluster-holder.ts'
 import type { CheckLine, ClientOptions, TargetView } from './drover.ts'
 import type { JobContext } from './job-context.ts'
+import { proofGraceMs } from './proof-grace.ts'
 import type { QueryRate } from './query-budget.ts'
 import type { Submission } from './submission.ts'
 import { TargetRuntime, type TargetRuntimeOptions } from './target-runtime.ts'
-
-/** A local file system shows a record at once; the margin is for a loaded machine. */
-const LOCAL_PROOF_GRACE_MS = 3_000
-const DEFAULT_PROOF_GRACE_MS = 90_000
 
 export interface TargetSetOptions {
   readonly home: string
@@ -124,14 +121,19 @@ export class TargetSet {
   }
 
   async #start(definition: Target, key: string): Promise<OpenTarget> {
-    const { context } = this.#options
+    const { context, environment } = this.#options
     const connection = await executorOf(definition.kind).connect(definition, this.#world())
     try {
       const { capabilities } = connection.executor
-      const proofGraceMs = capabilities.strongFiles ? LOCAL_PROOF_GRACE_MS : DEFAULT_PROOF_GRACE_MS
       const queries = queryRate(capabilities, definition)
       const runtime = new OpenTarget(
-        { ...connection, name: definition.name, context, proofGraceMs, ...(queries === undefined ? {} : { queries }) },
+        {
+          ...connection,
+          name: definition.name,
+          context,
+          proofGraceMs: proofGraceMs(capabilities, environment),
+          ...(queries === undefined ? {} : { queries }),
+        },
         definition,
       )
       await makeRoot(runtime)
