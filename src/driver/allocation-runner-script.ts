@@ -76,7 +76,12 @@ $_d_value"
 _d_export() {
   export DROVER_NUM_NODES=${nodes} SKYPILOT_NUM_NODES=${nodes}
   export DROVER_NODE_IPS="$_d_addresses" DROVER_NODELIST="$_d_names" DROVER_HEAD_IP="$_d_head"
-  export DROVER_NODE_RANK="$1" DROVER_NODE_NAME="$_d_node" DROVER_ATTEMPT_DIR="$_d_dir"
+  export DROVER_NODE_RANK="$1" DROVER_NODE_NAME="$_d_node" DROVER_ATTEMPT_DIR="$_d_dir"${
+    allocation.requeue
+      ? `
+  export DROVER_ATTEMPT=$((${options.attempt} + _d_restart))`
+      : ''
+  }
   ${shellAssignments({ DROVER_WORK_DIR: allocation.workDir }).trimEnd()}
   case $2 in
     setup) export SKYPILOT_SETUP_NODE_IPS="$_d_addresses" SKYPILOT_SETUP_NODE_RANK="$1" SKYPILOT_SETUP_NUM_GPUS_PER_NODE=${gpus} ;;

@@ -235,7 +235,7 @@ describe.each(shells)('inside an allocation, under %s', (_, shell) => {
   })
 
   test.each([1, 2])('a requeued attempt of %i nodes has a directory of its own, with its secrets', async (ranks) => {
-    const run = 'echo "ready $A $DROVER_ATTEMPT_DIR"; until [ -e go ]; do sleep 0.02; done'
+    const run = 'echo "ready $A $DROVER_ATTEMPT $DROVER_ATTEMPT_DIR"; until [ -e go ]; do sleep 0.02; done'
     await withAttempt(within({ ranks, setup: 'echo set', run, env: { A: 'a b' }, allocation: { requeue: true } }), async (attempt) => {
       attempt.start()
       await ready(attempt, ranks)
@@ -250,7 +250,7 @@ describe.each(shells)('inside an allocation, under %s', (_, shell) => {
       writeFileSync(join(attempt.work, 'go'), '')
       expect(await again).toBe(0)
       for (let rank = 0; rank < ranks; rank++) {
-        expect(second(attemptPaths.stdout(rank))).toBe(`ready a b ${attempt.dir}r1\n`)
+        expect(second(attemptPaths.stdout(rank))).toBe(`ready a b 2 ${attempt.dir}r1\n`)
         expect(parseExitRecord(second(attemptPaths.exit(rank)))).toMatchObject({ kind: 'record', record: { code: 0, told: '0' } })
         expect(attempt.record(rank)).toMatchObject({ code: 143, told: 'term' })
       }
