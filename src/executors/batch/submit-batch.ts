@@ -23,14 +23,14 @@ export interface Doubt {
 /** Remembers doubts between calls; keyed by `jobId/attempt`. */
 export type Doubts = Map<string, Doubt>
 
-/** Files without a program, whatever they hold: text by `printf`, which is a builtin. */
+/** Files without a program, whatever they hold: text by `printf`, which is a builtin. Those that are run get their mode together. */
 function writeLines(files: readonly FileToWrite[]): string {
-  const lines = files.map(({ path, content, mode }) => {
+  const lines = files.map(({ path, content }) => {
     const text = typeof content === 'string' ? content : Buffer.from(content).toString('utf8')
-    const write = text === '' ? `: >${quoteShell(path)}` : `printf %s ${quoteShell(text)} >${quoteShell(path)}`
-    return mode === 0o700 ? `${write} && chmod 700 ${quoteShell(path)} || exit 71` : `${write} || exit 71`
+    return `${text === '' ? ':' : `printf %s ${quoteShell(text)}`} >${quoteShell(path)} || exit 71`
   })
-  return lines.join('\n')
+  const run = files.filter(({ mode }) => mode === 0o700).map(({ path }) => quoteShell(path))
+  return [...lines, ...(run.length === 0 ? [] : [`chmod 700 ${run.join(' ')} || exit 71`])].join('\n')
 }
 
 /**
@@ -54,20 +54,21 @@ export function submitScript<Options>(
   ${framed(`submit-${part}`, `cat ${ids}`)}
 elif [ "$failed" = 0 ]; then
   ${framed(`submit-${part}`, `${scheduler.submitCommand(script)} </dev/null`)}
-  if [ "$code" = 0 ]; then cp "$out/stdout" ${ids}; else failed=1; fi
+  if [ "$code" = 0 ]; then while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done <"$out/stdout" >${ids}; else failed=1; fi
 fi`
   })
+  const taken = plan.refs.scripts.map((_, part) => `[ -s submit.lock/id-${part} ]`).join(' && ')
   return `umask 077
 mkdir -p ${directory} || exit 70
 cd ${directory} || exit 70
-if [ "$(ls submit.lock 2>/dev/null | grep -c '^id-')" = ${plan.refs.scripts.length} ]; then
+out=submit.lock
+if ${taken}; then
 ${plan.refs.scripts.map((_, part) => framed(`submit-${part}`, `cat submit.lock/id-${part}`)).join('\n')}
   exit 0
 fi
 if ! mkdir submit.lock 2>/dev/null; then
   ${again ? ':' : `echo 'drover-locked'; exit 0`}
 fi
-out=submit.lock
 failed=0
 mkdir -p ${directories.map(quoteShell).join(' ')} || exit 71
 ${writeLines(files)}

@@ -8,15 +8,20 @@ const DEFAULTS = ['account', 'partition', 'qos', 'reservation', 'constraint']
  * Variables stand above the directives of a script (sbatch(1), INPUT ENVIRONMENT VARIABLES), and SBATCH_WAIT would wait for the
  * job's end. Those of a job in which Drover itself runs would reach the new job and its srun.
  */
-const CLEAN = `for name in $(env | sed -n -e 's/^\\(SBATCH_[A-Za-z0-9_]*\\)=.*/\\1/p' -e 's/^\\(SLURM_[A-Za-z0-9_]*\\)=.*/\\1/p'); do
-  case $name in SLURM_CONF* | ${DEFAULTS.map((name) => `SBATCH_${name.toUpperCase()}`).join(' | ')}) ;; *) unset "$name" ;; esac
-done`
+const CLEAN = `case $(export -p) in *SBATCH_* | *SLURM_*)
+  for name in $(env | sed -n -e 's/^\\(SBATCH_[A-Za-z0-9_]*\\)=.*/\\1/p' -e 's/^\\(SLURM_[A-Za-z0-9_]*\\)=.*/\\1/p'); do
+    case $name in SLURM_CONF* | ${DEFAULTS.map((name) => `SBATCH_${name.toUpperCase()}`).join(' | ')}) ;; *) unset "$name" ;; esac
+  done
+esac`
 
 /** `sbatch` of our script, or of one that lies on the cluster already. */
 export function sbatchCommand(script: SubmitScript): string {
   if (script.kind === 'ours') {
     const file = quoteShell(script.file)
-    const given = DEFAULTS.map((name) => `if grep -q '^#SBATCH --${name}=' ${file}; then unset SBATCH_${name.toUpperCase()}; fi`)
+    const given = DEFAULTS.map((name) => {
+      const variable = `SBATCH_${name.toUpperCase()}`
+      return `if [ "\${${variable}+set}" ] && grep -q '^#SBATCH --${name}=' ${file}; then unset ${variable}; fi`
+    })
     return `(${CLEAN}
 ${given.join('\n')}
 sbatch --parsable ${file})`
@@ -24,7 +29,9 @@ sbatch --parsable ${file})`
   // A tilde is the home of whoever runs it there.
   const path = script.path.startsWith('~/') ? `"$HOME"/${quoteShell(script.path.slice(2))}` : quoteShell(script.path)
   const words = quoteArgv([`--job-name=${script.nativeName}`, ...script.options])
-  return `{ [ -f ${path} ] || { echo "drover: there is no script "${path} >&2; exit 2; }; } && (unset SBATCH_WAIT; cd "$(dirname ${path})" && sbatch --parsable ${words} ${path}${script.args.length > 0 ? ` ${quoteArgv(script.args)}` : ''})`
+  // A shell of its own: what runs after it must hear of the end.
+  return `([ -f ${path} ] || { echo "drover: there is no script "${path} >&2; exit 2; }
+unset SBATCH_WAIT; cd "$(dirname ${path})" && sbatch --parsable ${words} ${path}${script.args.length > 0 ? ` ${quoteArgv(script.args)}` : ''})`
 }
 
 /** The controller was not reached: no job was ever made after these (Slurm 22.05, measured). */
