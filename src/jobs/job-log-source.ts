@@ -1,3 +1,4 @@
+import { NATIVE_OUTPUT, parseForeignOutput } from '../executors/foreign-output.ts'
 import type { JobRow, Store } from '../store/store.ts'
 import { isSettled } from '../task/states.ts'
 import { placesOfElements, readAttemptPlan } from './attempt-plan.ts'
@@ -24,6 +25,13 @@ export function jobLogSource(jobId: string, store: Store, writer: ChangeWriter, 
       if (plan === undefined) return { transport: target.transport, places: [], hasSetup: false, ended }
       started = true
       const base = { transport: target.transport, places: plan.places, hasSetup: plan.hasSetup, ended }
+      const [place] = plan.places
+      if (place !== undefined && place.ranks.length === 0 && plan.elements.length === 0) {
+        const [noted] = await target.transport.read([
+          { path: `${place.attemptDir}/${NATIVE_OUTPUT}`, offset: 0, maxBytes: 4 * 1024 * 1024 },
+        ])
+        return { ...base, foreign: noted === undefined ? [] : parseForeignOutput(Buffer.from(noted.bytes).toString('utf8')) }
+      }
       if (plan.elements.length === 0) return base
       const mine = new Set(plan.elements)
       const rows = await store.elements(jobId)

@@ -1,5 +1,6 @@
 import { attemptPaths } from '../driver/protocol.ts'
 import type { AttemptPlace } from '../executors/executor.ts'
+import type { ForeignOutput } from '../executors/foreign-output.ts'
 import { type FilePiece, type Transport, transportAt } from '../transports/transport.ts'
 import type { LogChunk, LogQuery } from './drover.ts'
 
@@ -27,6 +28,8 @@ export interface AttemptLogs {
   /** Elements of this attempt that have started; undefined for a job that is no array. */
   readonly elements?: readonly { readonly position: number; readonly ended: boolean; readonly place?: number }[]
   readonly ended: boolean
+  /** Of a script that is not ours: the files it writes, as far as the scheduler has told. */
+  readonly foreign?: readonly ForeignOutput[]
 }
 
 interface LogFile {
@@ -57,6 +60,7 @@ function filesOf(logs: AttemptLogs, query: LogQuery): readonly LogFile[] {
 function filesAt(place: AttemptPlace, index: number, logs: AttemptLogs, query: LogQuery): readonly PlacedLog[] {
   const streams = query.streams ?? ['stdout', 'stderr']
   const files: PlacedLog[] = []
+  if (logs.foreign !== undefined) return foreignFiles(logs.foreign, logs, query)
   const ranks = place.ranks.filter((rank) => query.ranks?.includes(rank) ?? true)
   if (streams.includes('driver')) files.push({ path: attemptPaths.driverLog, stream: 'driver', ended: logs.ended })
   if (streams.includes('setup') && logs.hasSetup) {
@@ -77,6 +81,21 @@ function filesAt(place: AttemptPlace, index: number, logs: AttemptLogs, query: L
     if (streams.includes('stderr')) files.push({ path: attemptPaths.stderr(rank), stream: 'stderr', rank, ended: logs.ended })
   }
   return files
+}
+
+/** A file that takes both streams is its stdout. */
+function foreignFiles(foreign: readonly ForeignOutput[], { ended }: AttemptLogs, query: LogQuery): readonly PlacedLog[] {
+  const streams = query.streams ?? ['stdout', 'stderr']
+  return foreign.flatMap(({ task, stdout, stderr }) => {
+    if (task !== undefined && query.elements && !query.elements.includes(task)) return []
+    const at = { ...(task === undefined ? {} : { element: task }), ended }
+    return [
+      ...(stdout !== undefined && streams.includes('stdout') ? [{ path: stdout, stream: 'stdout' as const, ...at }] : []),
+      ...(stderr !== undefined && stderr !== stdout && streams.includes('stderr')
+        ? [{ path: stderr, stream: 'stderr' as const, ...at }]
+        : []),
+    ]
+  })
 }
 
 /** Reads pieces of files of several nodes: one round trip for each, side by side. A node that cannot be asked rejects. */
@@ -101,7 +120,7 @@ async function readPieces(
 }
 
 function pathOf({ place, path }: LogFile): string {
-  return `${place.attemptDir}/${path}`
+  return path.startsWith('/') ? path : `${place.attemptDir}/${path}`
 }
 
 /** Where the last `lines` lines of a file begin; reads backwards by pieces, at most 16 MiB. */

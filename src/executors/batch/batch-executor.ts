@@ -2,6 +2,7 @@ import type { Target } from '../../targets/target.ts'
 import type { Executor, NativeRef, SiteFacts } from '../executor.ts'
 import { askScheduler } from './ask-scheduler.ts'
 import { type BatchRefs, compileBatch, schedulerFacts } from './compile-batch.ts'
+import { type ForeignOutputs, isForeign, noteForeignOutput } from './foreign-output.ts'
 import { pollBatch } from './poll-batch.ts'
 import type { Scheduler } from './scheduler.ts'
 import { type Doubts, submitBatch } from './submit-batch.ts'
@@ -9,6 +10,7 @@ import { type Doubts, submitBatch } from './submit-batch.ts'
 /** The executor of one target of a scheduler. It remembers which submits of this target are in doubt. */
 export function createBatchExecutor<Options>(scheduler: Scheduler<Options>, _target: Target, site: SiteFacts): Executor<BatchRefs> {
   const doubts: Doubts = new Map()
+  const outputs = new Map<string, ForeignOutputs>()
   const facts = schedulerFacts(site)
   const asking = { user: site.user, accounting: facts.accounting }
   const idsOf = (ref: NativeRef): readonly string[] => ref.nativeId.split(' ').filter((id) => id !== '')
@@ -17,13 +19,23 @@ export function createBatchExecutor<Options>(scheduler: Scheduler<Options>, _tar
     capabilities: { ...scheduler.capabilities, maxArraySize: scheduler.capabilities.maxArraySize },
     plan: (task, at, as) => compileBatch(scheduler, task, at, as),
     submit: (plan, io, secrets) => submitBatch(scheduler, plan, io, secrets, asking, doubts),
-    poll: (refs, io) => pollBatch(scheduler, refs, io, asking),
+    async poll(refs, io) {
+      const results = await pollBatch(scheduler, refs, io, asking)
+      return refs.some(isForeign) ? await noteForeignOutput(scheduler, refs, results, outputs, io) : results
+    },
     async list() {
       return []
     },
     async cancel(refs, io, insist = false) {
-      const ids = refs.flatMap(idsOf)
-      if (ids.length > 0) await io.transport.run(scheduler.cancelCommand(ids, insist ? 'end' : 'ask'), { signal: io.signal })
+      // In a script that is not ours nobody hears us ask.
+      const [ended, told] = [refs.filter((ref) => insist || isForeign(ref)), refs.filter((ref) => !insist && !isForeign(ref))]
+      for (const [how, some] of [
+        ['end', ended],
+        ['ask', told],
+      ] as const) {
+        const ids = some.flatMap(idsOf)
+        if (ids.length > 0) await io.transport.run(scheduler.cancelCommand(ids, how), { signal: io.signal })
+      }
     },
     async cancelElements(ref, positions, io, tasks) {
       const [place] = ref.places

@@ -121,7 +121,7 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, given: Reso
       part === undefined
         ? []
         : [`${TASK_VARIABLE}=$((${allocation.task?.variable ?? 'DROVER_NO_TASK'} + ${part.first}))`, `export ${TASK_VARIABLE}`]
-    const lines = ['#!/bin/sh', ...head.directives, ...index, `exec sh ${quoteShell(`${attemptDir}/driver.sh`)}`]
+    const lines = ['#!/bin/sh', ...head.directives, ...(head.before ?? []), ...index, `exec sh ${quoteShell(`${attemptDir}/driver.sh`)}`]
     return { path: file, mode: 0o700, content: `${lines.join('\n')}\n` }
   })
   const plan: Plan<BatchRefs> = {

@@ -41,7 +41,13 @@ export async function pollBatch<Options>(
       for (const ref of gone) results.set(keyOf(ref), history)
     } else for (const job of history.jobs) add(job)
   }
-  for (const ref of asked) if (!results.has(keyOf(ref))) results.set(keyOf(ref), observe(ref, ours))
+  for (const ref of asked) {
+    if (results.has(keyOf(ref))) continue
+    const observed = observe(ref, ours)
+    // Of an array whose length nobody told us, the queue may have forgotten a task that failed.
+    const isWhole = site.accounting || observed.kind !== 'state' || observed.state !== 'succeeded' || observed.tasks === undefined
+    results.set(keyOf(ref), isWhole || ref.places[0]?.tasks !== undefined ? observed : { kind: 'missing' })
+  }
   for (const ref of unnamed) results.set(keyOf(ref), { kind: 'could_not_ask', reason: 'its id is not known yet' })
   return results
 }
@@ -61,7 +67,9 @@ function rowsOf(ref: NativeRef, id: string, known: Known): readonly NativeJob[] 
 function isKnown(ref: NativeRef, id: string, known: Known): boolean {
   const rows = rowsOf(ref, id, known)
   const tasks = taskCount(ref, id)
-  if (tasks === undefined) return rows.length > 0
+  // The queue forgets tasks of an array one by one, and how many a script that is not ours has, nobody has told us.
+  if (tasks === undefined)
+    return rows.length > 0 && !(rows.some((row) => row.tasks !== undefined) && rows.every((row) => isEndState(row.state)))
   const seen = new Set(rows.flatMap((row) => row.tasks ?? []))
   return seen.size >= tasks
 }
@@ -84,7 +92,9 @@ function partSize(count: number, parts: number): number {
 function observe(ref: NativeRef, known: Known): NativeObservation {
   const tasks = ref.places[0]?.tasks
   if (tasks === undefined) {
-    const row = latest(rowsOf(ref, ref.nativeId, known))
+    const rows = rowsOf(ref, ref.nativeId, known)
+    if (rows.some((row) => row.tasks !== undefined)) return foreignArray(rows)
+    const row = latest(rows)
     return row === undefined ? { kind: 'missing' } : observationOf(row)
   }
   const byTask = new Map<number, TaskObservation>()
@@ -110,6 +120,19 @@ function observe(ref: NativeRef, known: Known): NativeObservation {
     if (row !== undefined && !byTask.has(task)) byTask.set(task, observationOf(row))
   }
   return byTask.size === 0 ? { kind: 'missing' } : summary(byTask, tasks.count)
+}
+
+/** A script that is not ours may be an array: it lives while one of its tasks does, and fails as the first that failed. */
+function foreignArray(rows: readonly NativeJob[]): NativeObservation {
+  const byTask = new Map<number, TaskObservation>()
+  for (const row of rows) {
+    for (const task of row.tasks ?? []) {
+      const before = byTask.get(task)
+      if (before?.kind !== 'state' || !isEndState(before.state)) byTask.set(task, observationOf(row))
+    }
+  }
+  const live = latest(rows.filter((row) => row.tasks === undefined && !isEndState(row.state)))
+  return live === undefined ? summary(byTask, 0) : { ...observationOf(live), tasks: byTask }
 }
 
 /** Of several rows of one id (after a requeue) the last submitted or started. */

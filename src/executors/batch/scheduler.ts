@@ -5,6 +5,7 @@ import type { SchedulerFacts } from '../../targets/site-facts.ts'
 import type { State } from '../../task/states.ts'
 import type { Capabilities } from '../capabilities.ts'
 import type { KeyOutcome, QueueNotes, ResolvedTask, SiteFacts } from '../executor.ts'
+import type { ForeignOutput } from '../foreign-output.ts'
 import type { HeldNodes } from './held-nodes.ts'
 
 /**
@@ -45,6 +46,9 @@ export interface Scheduler<Options = unknown> {
   /** What is remembered of jobs that the queue may not know any more; used where `facts.accounting` says so. */
   readonly history: NativeQuery
 
+  /** Where a script that is not ours writes, while the scheduler knows it; absent: it does not tell. */
+  readonly outputOf?: { command(id: string): string; parse(outcome: CommandOutcome): ForeignTold }
+
   /** Ends jobs. `ask`: TERM to the driver alone where the scheduler can. `end`: the scheduler's own end. */
   cancelCommand(ids: readonly string[], how: 'ask' | 'end'): string
   /** Ends tasks of a native array; undefined where the scheduler cannot. */
@@ -65,6 +69,13 @@ export interface CommandOutcome {
   readonly code: number | undefined
   readonly stdout: string
   readonly stderr: string
+}
+
+/** What the scheduler tells of a script that is not ours. */
+export interface ForeignTold {
+  readonly files: readonly ForeignOutput[]
+  /** Of a job that is no array. */
+  readonly exit?: { readonly code: number; readonly signal: number }
 }
 
 /** What is to be submitted. */
@@ -111,6 +122,8 @@ export interface BatchRequest<Options> {
 export interface BatchHead {
   /** Lines after `#!/bin/sh`, without newlines. */
   readonly directives: readonly string[]
+  /** POSIX sh before the driver: variables that are known only in the allocation. Default none. */
+  readonly before?: readonly string[]
   /** Options on the command line, for a script that is not ours: those of the directives that belong to it. */
   readonly foreignOptions: readonly string[]
   readonly allocation: DriverAllocation

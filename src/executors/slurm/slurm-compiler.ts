@@ -21,6 +21,12 @@ function hetNodeList(components: number): string {
   return Array.from({ length: components }, (_, index) => nodeLines(`$SLURM_JOB_NODELIST_HET_GROUP_${index}`)).join('\n')
 }
 
+/** NeMo-Run's macro `group_host(i)`: the first host of component i. */
+function hetHost(index: number): readonly string[] {
+  const name = `DROVER_HET_GROUP_HOST_${index}`
+  return [`${name}=$(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_${index}" | head -n 1)`, `export ${name}`]
+}
+
 /**
  * One task per node has all that the allocation has there; `--cpus-per-task` would imply `--exact` and take the rest of an
  * exclusive node from it (srun(1) of 22.05).
@@ -223,6 +229,7 @@ export function compileSlurm(request: BatchRequest<SlurmOptions>): BatchHead {
   const limit = shape.chosen.find((each) => each.startsWith('--time=')) ?? 'no limit'
   return {
     directives,
+    ...(het === undefined ? {} : { before: het.flatMap((_, index) => hetHost(index)) }),
     foreignOptions: [
       ...(task.spec.written['num_nodes'] === undefined ? [] : [`--nodes=${numNodes}`]),
       ...(asksCpus(task) ? [`--cpus-per-task=${whole.cpus}`] : []),

@@ -6,6 +6,7 @@ import { explainCommand, parseExplanation } from './slurm-explain.ts'
 import { parseSlurmFacts, SLURM_FACTS_SCRIPT } from './slurm-facts.ts'
 import { slurmHeld } from './slurm-held.ts'
 import { parseSlurmOptions, refuseSlurmOption, type SlurmOptions, slurmOptionNames } from './slurm-options.ts'
+import { outputCommand, parseOutput } from './slurm-output.ts'
 import { slurmHistory, slurmQueue } from './slurm-queries.ts'
 import { parseSbatch, sbatchCommand } from './slurm-submit.ts'
 
@@ -28,6 +29,7 @@ export const slurmScheduler: Scheduler<SlurmOptions> = {
   parseSubmit: parseSbatch,
   queue: slurmQueue,
   history: slurmHistory,
+  outputOf: { command: outputCommand, parse: parseOutput },
   cancelCommand(ids, how) {
     const words = quoteArgv(ids)
     // What waits is ended at once; to what runs, the driver says it, and writes down how it ended.

@@ -104,6 +104,7 @@ describe('the command', () => {
 
   test('a script that is not there is named', () => {
     const script = { kind: 'foreign', path: '/nowhere/job.sh', args: [], nativeName: 'd-x-1', options: [] } as const
-    expect(submitted(sbatchCommand(script), {})).toBe('drover: there is no script /nowhere/job.sh\n')
+    const command = `${sbatchCommand(script)}; echo "then $?"`
+    expect(submitted(command, {})).toBe('then 2\ndrover: there is no script /nowhere/job.sh\n')
   })
 })

@@ -19,6 +19,10 @@
 #SBATCH --partition=gpu
 #SBATCH --constraint=nvlink
 #SBATCH --gres=gpu:h100:8
+DROVER_HET_GROUP_HOST_0=$(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_0" | head -n 1)
+export DROVER_HET_GROUP_HOST_0
+DROVER_HET_GROUP_HOST_1=$(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_1" | head -n 1)
+export DROVER_HET_GROUP_HOST_1
 exec sh /home/me/.drover/jobs/k3v9x2m7qd/1/driver.sh
 # starts each phase: _d_in_group srun '--het-group=0,1' --overlap '--cpu-bind=none' '--export=ALL' '--kill-on-bad-exit=1' '--wait=0' '--input=none' sh "$_d_dir/node.sh" @ "$1" - - "$_d_restart" "$_d_task"
 # name: job name "train"
