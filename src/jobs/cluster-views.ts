@@ -1,32 +1,15 @@
-import { InputError } from '../errors.ts'
 import { readHeldSite } from '../executors/cluster/cluster-kind.ts'
 import { CLUSTER_KIND, holderOf } from '../executors/cluster/cluster-target.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
-import { executorOf } from '../executors/registry.ts'
 import type { Target } from '../targets/target.ts'
-import { isEndState, LIVE_STATES } from '../task/states.ts'
-import type { TaskFile } from '../task/task-spec.ts'
+import { isSettled, LIVE_STATES } from '../task/states.ts'
 import { readClusters } from './cluster-entries.ts'
 import { readHolder } from './cluster-holder.ts'
 import type { ClusterView } from './drover.ts'
 import type { JobControl } from './job-context.ts'
 
-/** Refuses a job that would hold nodes where none can be held, or under a name that means something else. */
-export function checkHolders(file: TaskFile, clientDirectory: string | undefined, { targets }: JobControl): void {
-  for (const { holder, name = '', target } of file.tasks) {
-    if (holder === undefined) continue
-    if (targets.isConfigured(name, clientDirectory))
-      throw new InputError('invalid_argument', `"${name}" is a target: a cluster needs a name of its own`)
-    const { kind } = targets.definition({ target, ...(clientDirectory === undefined ? {} : { clientDirectory }) })
-    if (kind === CLUSTER_KIND || executorOf(kind).held === undefined)
-      throw new InputError('unsupported', `cannot hold nodes of target "${target}": it is of kind ${kind}`, {
-        hint:
-          kind === 'local' || kind === 'ssh'
-            ? `Its machines need not be held: drover run --on ${target}`
-            : 'Choose another target with --on.',
-      })
-  }
-}
+/** A cluster that has ended is shown for so long, ms. */
+const FORGOTTEN_MS = 24 * 3_600_000
 
 /** All clusters that were brought up and not forgotten, with what their nodes are and who is on them. */
 export async function viewClusters(home: string, control: JobControl): Promise<readonly ClusterView[]> {
@@ -38,7 +21,8 @@ async function viewCluster(target: Target, { store, targets, now }: JobControl):
   const row = await store.job(holderOf(target))
   if (row?.task === undefined) return undefined
   const { numNodes, spec } = JSON.parse(row.task) as ResolvedTask
-  const ended = isEndState(row.state) || row.state === 'lost'
+  const ended = isSettled(row.state)
+  if (row.endedAt !== undefined && now() - row.endedAt > FORGOTTEN_MS) return undefined
   const holder = ended ? undefined : await readHolder(row.id, store, (job) => targets.open(job)).catch(() => undefined)
   const site = holder === undefined ? undefined : await readHeldSite(holder, now()).catch(() => undefined)
   const jobs = (await store.jobs({ target: target.name, states: LIVE_STATES, since: row.createdAt, limit: 10_000 })).filter(

@@ -1,5 +1,5 @@
 import type { TaskFile } from '../task/task-spec.ts'
-import { checkHolders } from './cluster-views.ts'
+import { readClusterSubmission } from './cluster-submission.ts'
 import type { SubmitOptions } from './drover.ts'
 import type { JobControl } from './job-context.ts'
 import { prepareSubmission } from './submission.ts'
@@ -14,7 +14,8 @@ export async function submitJobs(
   control: JobControl,
 ): Promise<{ readonly ids: readonly string[]; readonly idleStopMs: number | undefined }> {
   const { store, writer, targets, graph, companions, secrets } = control
-  checkHolders(file, options.clientDirectory, control)
+  const cluster = await readClusterSubmission(file, options, control)
+  if (cluster.standing !== undefined) return { ids: [cluster.standing], idleStopMs: undefined }
   const submissions = await prepareSubmission(file, {
     target: (name) => targets.open(name),
     others: (except) => targets.capabilities(except),
@@ -26,7 +27,7 @@ export async function submitJobs(
   const jobs = submissions.map((submission) => submission.job)
   // Secrets first: a job on record is never without them.
   for (const { job, secrets: values } of submissions) if (Object.keys(values).length > 0) secrets.write(job.id, values)
-  const { created, ids } = await store.createJobs(jobs, options.key)
+  const { created, ids } = await store.createJobs(jobs, cluster.key ?? options.key)
   if (!created) {
     for (const job of jobs) secrets.remove(job.id)
     return { ids, idleStopMs: undefined }

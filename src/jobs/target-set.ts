@@ -1,7 +1,7 @@
 import { quoteShell } from '../driver/quote.ts'
 import { DroverError, InputError, toErrorJson } from '../errors.ts'
 import type { Capabilities } from '../executors/capabilities.ts'
-import { clusterTarget } from '../executors/cluster/cluster-target.ts'
+import { CLUSTER_KIND, clusterTarget, parentOf } from '../executors/cluster/cluster-target.ts'
 import type { ResolvedTask } from '../executors/executor.ts'
 import { type ConnectWorld, executorOf, executorTargetKinds } from '../executors/registry.ts'
 import type { JobRow } from '../store/store.ts'
@@ -88,7 +88,9 @@ export class TargetSet {
 
   /** How a person's own session reaches a node of a target; undefined: it is this machine. */
   sessionArguments(target: Target, node: string): readonly string[] | undefined {
-    return executorOf(target.kind).sessionArguments?.(target, node, this.#options.environment)
+    // A node of an allocation is reached from where its scheduler is.
+    const reached = target.kind === CLUSTER_KIND ? parentOf(target) : target
+    return executorOf(reached.kind).sessionArguments?.(reached, node, this.#options.environment)
   }
 
   #definition(place: Place): Target {
@@ -151,6 +153,10 @@ export class TargetSet {
       if (task.spec.holder === undefined || task.definition === undefined) continue
       writeCluster(this.#options.home, clusterTarget(task.name, task.definition, job.id))
     }
+  }
+
+  get home(): string {
+    return this.#options.home
   }
 
   /** True for a name that a configuration file defines. */

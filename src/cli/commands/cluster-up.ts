@@ -54,8 +54,7 @@ export async function bringUp(cli: Cli, name: string, flags: UpFlags): Promise<v
       await cli.say(`drover: cluster ${name} is there already (job ${id}) and stays as it is; to change it: drover cluster down ${name}`)
   } else {
     const file = await holderFile(cli, name, flags)
-    // Of two such commands at one moment, one makes the cluster.
-    const [job] = await drover.submit(file, { ...cli.client, key: `cluster ${name} after ${before?.job ?? 'none'}` })
+    const [job] = await drover.submit(file, cli.client)
     if (job === undefined) throw new InputError('internal', 'the supervisor accepted the cluster and named no job')
     id = job.id
   }

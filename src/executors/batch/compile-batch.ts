@@ -6,7 +6,7 @@ import { compilePlace } from '../compile-place.ts'
 import type { KeyOutcome, Plan, PlanFor, PlannedFile, ResolvedTask, SiteFacts } from '../executor.ts'
 import { keyOutcomes } from '../key-outcomes.ts'
 import { taskOptions } from '../task-options.ts'
-import { headOf, heldJobFiles, withAgent } from './held-job.ts'
+import { headOf, heldJobFiles, holderOptions, withAgent } from './held-job.ts'
 import { nativeName, partName } from './native-name.ts'
 import type { Scheduler, SubmitScript } from './scheduler.ts'
 
@@ -46,7 +46,8 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, given: Reso
   const task = withAgent(scheduler, given, site)
   const holds = task.spec.holder !== undefined
   const facts = schedulerFacts(site)
-  const written = { ...task.definition?.options, ...taskOptions(task.spec, scheduler.kind) }
+  const asked = { ...task.definition?.options, ...taskOptions(task.spec, scheduler.kind) }
+  const written = holds ? holderOptions(scheduler, asked) : asked
   const options = scheduler.parseOptions(written)
   const attemptDir = `${site.root}/jobs/${as.jobId}/${as.attempt}`
   const workDir = task.code?.kind === 'link' ? task.code.path : `${site.root}/jobs/${as.jobId}/work/0`

@@ -14,6 +14,14 @@ export function withAgent<Options>({ title, held }: Scheduler<Options>, task: Re
   return { ...task, numNodes: 1, run: { kind: 'script', text: compileHeldAgent({ ...idle, facts: held.facts(root) }) } }
 }
 
+/** The options of a holder: some hold whatever the configuration says. */
+export function holderOptions<Options>(
+  { held }: Scheduler<Options>,
+  written: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries({ ...written, ...held?.options }).filter(([, value]) => value !== undefined))
+}
+
 /** The driver of an agent looks after the head node alone. */
 export function headOf(allocation: DriverAllocation): DriverAllocation {
   return { ...allocation, nodes: 1, nodeList: `{\n${allocation.nodeList}\n} | head -n 1` }

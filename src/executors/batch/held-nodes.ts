@@ -2,6 +2,8 @@ import type { NodeFacts, SiteFacts } from '../../targets/site-facts.ts'
 
 /** How a scheduler's allocation is used by one job after another, from its head node. */
 export interface HeldNodes {
+  /** Options of the holder that hold whatever the configuration says; undefined: left out. */
+  readonly options?: Readonly<Record<string, unknown>>
   /** POSIX sh, run once on the head node: prints what `parse` reads, among it a line `node <name> <address>` for each node in its order. */
   facts(root: string): string
   /** The nodes in the order of the allocation. Throws DroverError `transport_failed` on a text that says nothing of them. */

@@ -50,7 +50,7 @@ export function createClusterExecutor(cluster: ClusterWorld): Executor<ClusterRe
         return new Map(refs.map((ref) => [keyOf(ref), word]))
       }
       await events.read(io)
-      return new Map(refs.map((ref) => [keyOf(ref), observe(ref, events, io.now())]))
+      return new Map(await Promise.all(refs.map(async (ref) => [keyOf(ref), await observe(ref, events, io)] as const)))
     },
     async list() {
       return []
@@ -86,17 +86,21 @@ async function tell(plan: Plan<ClusterRefs>, directory: string, io: Io): Promise
   await runAll([append(`${directory}/${heldPaths.commands}`, lines)], io)
 }
 
-function observe(ref: NativeRef, events: AgentEvents, now: number): NativeObservation {
-  const places = ref.places.map(({ node, attemptDir }) => ({ node, ...events.of(attemptDir) }))
+async function observe(ref: NativeRef, events: AgentEvents, io: Io): Promise<NativeObservation> {
+  const places = ref.places.map((place) => ({ place, ...events.of(place.attemptDir) }))
   if (places.every(({ startedAt }) => startedAt === undefined)) return { kind: 'state', word: 'WAITING', state: 'queued' }
   if (places.some(({ endedAt }) => endedAt === undefined)) return { kind: 'state', word: 'RUNNING', state: 'running' }
   const failed = places.find(({ code }) => code !== 0)
   if (failed === undefined) return { kind: 'missing' }
-  // Where nothing else says how the script ended, this is the last that can be known.
-  const heardAt = Math.max(...places.map(({ endHeardAt = now }) => endHeardAt))
-  if (now - heardAt < LAST_WORDS_MS) return { kind: 'state', word: 'ENDED', state: 'finishing' }
-  const reason = `what was started on ${failed.node || 'the nodes'} ended with ${failed.code}: drover logs --driver ${ref.jobId}`
-  return { kind: 'state', word: 'ENDED', state: 'failed', cause: 'driver', reason }
+  const now = io.now()
+  if (now - Math.max(...places.map(({ endHeardAt = now }) => endHeardAt)) < LAST_WORDS_MS)
+    return { kind: 'state', word: 'ENDED', state: 'finishing' }
+  // A launcher may have ended without what it launched; only what never began is known to have failed.
+  const files = new AttemptFiles([{ ...failed.place, slots: 0 }])
+  await files.read(io.transport)
+  if (files.driverEvents(0).length > 0) return { kind: 'missing' }
+  const reason = `nothing could be started on ${failed.place.node}: exit ${failed.code}, see drover logs --stream driver ${ref.jobId}`
+  return { kind: 'state', word: 'NOT_STARTED', state: 'failed', cause: 'driver', reason }
 }
 
 async function cancelElements(ref: NativeRef, positions: readonly number[], io: Io): Promise<void> {

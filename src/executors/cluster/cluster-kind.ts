@@ -46,7 +46,7 @@ export const clusterKind: ExecutorKind = {
   kind: CLUSTER_KIND,
   summary: 'nodes held by a job of a scheduler (drover cluster up): their cores, memory and GPUs as slots',
   capabilities: clusterCapabilities,
-  optionNames: ['holder', 'on'],
+  optionNames: ['holder', 'on', 'parent'],
   async connect(target, world) {
     const holder = await world.holder?.(holderOf(target))
     if (holder === undefined) throw gone(target, undefined)

@@ -31,7 +31,7 @@ export function clusterTarget(name: string, parent: Target, holderJobId: string)
     kind: CLUSTER_KIND,
     root: parent.root,
     ...(parent.prologue === undefined ? {} : { prologue: parent.prologue }),
-    options: { holder: holderJobId, on: parent.name },
+    options: { holder: holderJobId, on: parent.name, parent },
     limits: {},
   }
 }
@@ -39,4 +39,9 @@ export function clusterTarget(name: string, parent: Target, holderJobId: string)
 /** Id of the job that holds the nodes of a cluster's target. */
 export function holderOf(target: Target): string {
   return String(target.options['holder'] ?? '')
+}
+
+/** The target that the nodes of a cluster are from. */
+export function parentOf(target: Target): Target {
+  return target.options['parent'] as Target
 }

@@ -45,12 +45,16 @@ function deviceIndices(text: string): readonly number[] {
 
 /** Nodes of a job of Slurm, used by steps that share them (srun(1) of 22.05, `--overlap`). */
 export const slurmHeld: HeldNodes = {
+  // What was held is gone with the first allocation: its jobs, and who waits for them, are told so.
+  options: { scheduler_requeue: false, requeue: undefined, signal: undefined },
   facts: (root) => `echo "slurm cpus \${SLURM_JOB_CPUS_PER_NODE:-}"
 echo "slurm memory_node \${SLURM_MEM_PER_NODE:-}"
 echo "slurm memory_cpu \${SLURM_MEM_PER_CPU:-}"
 echo "slurm end $(squeue -h -j "$SLURM_JOB_ID" -o %e 2>/dev/null)"
 echo "slurm now $(date '+%Y-%m-%dT%H:%M:%S') $(date +%s)"
-${NODE_LIST.replace(/echo "\$name /, 'echo "node $name ')}
+{
+${NODE_LIST}
+} | sed 's/^/node /'
 count=$SLURM_NNODES
 ${PRELUDE}
 srun ${STEP.join(' ')} --nodes="$count" --ntasks="$count" --ntasks-per-node=1 --mem=0 --label sh -c ${quoteShell(
