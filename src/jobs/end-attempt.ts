@@ -8,6 +8,7 @@ import { jobExit } from './exit-code.ts'
 import type { JobContext } from './job-context.ts'
 import { countTries, decideRefusal, isRefusal } from './lease-refusal.ts'
 import { notifyOf } from './notify.ts'
+import { decideRequeue, type RequeueDecision, requeuedAttempts, requeueOf } from './requeue-policy.ts'
 import { decideArrayRetry, decideRetry, type RetryDecision } from './retry-policy.ts'
 
 /** How an attempt ended. */
@@ -100,7 +101,7 @@ function endChange({ job, from, state, cause, change = {}, exitCode = jobExit(st
 
 function retryChange(
   end: AttemptEnd,
-  { positions, notBeforeDelayMs, why }: DecidedRetry,
+  { positions, notBeforeDelayMs, why, requeue }: DecidedRetry,
   task: ResolvedTask | undefined,
   now: number,
 ): JobChange {
@@ -125,6 +126,9 @@ function retryChange(
     events: [
       ...others,
       { type: 'attempt_ended', data: { ...proof, state, cause: cause ?? null } },
+      ...(requeue === undefined
+        ? []
+        : [{ type: 'requeued', data: { by: 'script', why: requeue.why, count: requeue.count, next_attempt: job.attempt + 1 } }]),
       {
         type: 'retry',
         data: {
@@ -157,7 +161,7 @@ function partsOf({ state, cause, change = {}, exitCode }: AttemptEnd, now: numbe
 }
 
 /** With the elements that are run again; none: the whole attempt. */
-type DecidedRetry = RetryDecision & { readonly positions: readonly number[] }
+type DecidedRetry = RetryDecision & { readonly positions: readonly number[]; readonly requeue?: RequeueDecision }
 
 async function decide(
   { job, state, cause, change }: AttemptEnd,
@@ -168,14 +172,30 @@ async function decide(
   if (task === undefined || state !== 'failed' || cause === undefined) return { retry: false, notBeforeDelayMs: 0, why: '', positions: [] }
   const before = (await store.attempts(job.id)).filter(({ number }) => number < job.attempt)
   if (isRefusal(cause)) return { ...decideRefusal(cause, before, Math.random()), positions: [] }
-  const tries = countTries(before) + 1
+  const requeued = requeueOf(task) === undefined ? [] : requeuedAttempts(await store.events({ jobId: job.id, after: 0, limit: 10_000 }))
+  const tries = countTries(before.filter(({ number }) => !requeued.includes(number))) + 1
+  const asked = (failed: readonly ElementRow[]): RequeueDecision | undefined =>
+    decideRequeue(requeueOf(task), cause, failed, requeued.length, cancelRequested)
   if (task.array) {
     const fresh: readonly ElementRow[] = change?.elements ?? []
     const positions = new Set(fresh.map((row) => row.position))
     const stored = await store.elements(job.id, ['failed'])
     const failed = [...stored.filter((row) => !positions.has(row.position)), ...fresh.filter((row) => row.state === 'failed')]
-    if (failed.length > 0) return decideArrayRetry(task.retries, cause, failed, tries, cancelRequested)
+    if (failed.length > 0) {
+      const requeue = asked(failed)
+      const others = failed.filter(({ position }) => !requeue?.positions.includes(position))
+      const retry = decideArrayRetry(task.retries, cause, others, tries, cancelRequested)
+      return requeue === undefined ? retry : withRequeue(requeue, retry)
+    }
   }
+  const requeue = asked([])
+  if (requeue !== undefined) return withRequeue(requeue)
   // No array, or one of which no element began: the whole attempt is tried again.
   return { ...decideRetry(task.retries, cause, tries, cancelRequested), positions: [] }
+}
+
+/** An attempt that the script itself asked for begins at once; elements that are to be retried run with it. */
+function withRequeue(requeue: RequeueDecision, retry?: DecidedRetry): DecidedRetry {
+  const positions = [...requeue.positions, ...(retry?.positions ?? [])].toSorted((a, b) => a - b)
+  return { retry: true, notBeforeDelayMs: 0, why: requeue.why, positions, requeue }
 }

@@ -74,6 +74,9 @@ function textOf({ type, data, attempt }: EventRow): string | undefined {
       return `error${suffix(text('message'))}`
     case 'retry':
       return `${text('why') ?? 'retry'}: attempt ${text('next_attempt') ?? attempt + 1} after ${Math.round(Number(data.after_ms ?? 0) / 1000)} s`
+    case 'requeued':
+      // Of one that the script asked for, the retry beside it tells.
+      return text('by') === 'script' ? undefined : `started again by the scheduler (restart ${text('restart') ?? '?'})`
     case 'nodes_silent':
       return `back in line${suffix(text('why'))}`
     case 'cancel_requested': {

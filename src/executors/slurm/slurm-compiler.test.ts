@@ -16,6 +16,7 @@ const cases: readonly [string, Partial<TaskInput>, Record<string, unknown>?][] =
   ['exclusive', { num_nodes: 2, options: { exclusive: true, mem: 0, srun_options: ['--mpi=pmix'] } }],
   ['array', { array: { range: '0-99', max_parallel: 10 }, run: 'echo "$DROVER_ARRAY_INDEX"' }],
   ['signal', { options: { signal: 'SIGUSR1@2m', scheduler_requeue: true } }],
+  ['signal-and-timeout', { timeout: '100s', grace: '10s', options: { signal: 'USR1@30s', requeue: { exit_code: 75 } } }],
   [
     'heterogeneous',
     {

@@ -178,6 +178,11 @@ function validateRequest({ task, options, attemptDir, array }: BatchRequest<Slur
     refuse('option het is for jobs that Drover writes', 'Write #SBATCH hetjob lines into the script itself.')
 }
 
+/** Seconds before Slurm's limit, so that the script has what it asked for before its own `timeout`, which is earlier. */
+function warnBefore(seconds: number, { timeoutMs, graceMs }: ResolvedTask): number {
+  return timeoutMs === undefined ? seconds : Math.min(65_535, seconds + minutes(timeoutMs + graceMs) * 60 - Math.floor(timeoutMs / 1000))
+}
+
 /** Options that become no directive of their own name. */
 function explained({ signal, requeue, schedulerRequeue }: SlurmOptions): readonly string[] {
   return [
@@ -210,7 +215,7 @@ export function compileSlurm(request: BatchRequest<SlurmOptions>): BatchHead {
     options.schedulerRequeue ? '--requeue' : '--no-requeue',
     // The signal is for the driver, which passes it on. At the time limit itself Slurm sends the driver TERM, and KILL after
     // KillWait: the end is known by its word, so no signal is spent on announcing it.
-    ...(signal === undefined ? [] : [`--signal=B:USR2@${signal.beforeSeconds}`]),
+    ...(signal === undefined ? [] : [`--signal=B:USR2@${warnBefore(signal.beforeSeconds, task)}`]),
     ...(array === undefined ? [] : [`--array=${array.first}-${array.last}${array.atOnce === undefined ? '' : `%${array.atOnce}`}`]),
   ]
   const shapes = (het ?? [{ plain: {} }]).map((component, index) => shapeOf({ ...whole, ...component }, request, index === 0))
