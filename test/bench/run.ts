@@ -14,6 +14,10 @@ import { measureList } from './figures/cli.ts'
 import { measureChain, measureElements } from './figures/elements.ts'
 import { measureFollowing } from './figures/logs.ts'
 import { measureQueue } from './figures/queue.ts'
+import { measureSlurmArray } from './figures/slurm-array.ts'
+import { measureSlurmEnd } from './figures/slurm-end.ts'
+import { measureSlurmPacked } from './figures/slurm-packed.ts'
+import { measureSlurmPolls, measureSlurmQueries } from './figures/slurm-polls.ts'
 import { measureSlurmBurst, measureSlurmSubmit } from './figures/slurm-submit.ts'
 import { measureSshCommands } from './figures/ssh.ts'
 import { measureSshElements } from './figures/ssh-elements.ts'
@@ -126,6 +130,11 @@ async function measureOnSlurm(): Promise<void> {
     const { figures, whole } = await measure('slurm', {
       'slurm-submit': () => measureSlurmSubmit(rig, rounds),
       'slurm-burst': () => measureSlurmBurst(rig, rounds),
+      'slurm-array': () => measureSlurmArray(rig, rounds),
+      'slurm-polls': () => measureSlurmPolls(rounds),
+      'slurm-queries': () => measureSlurmQueries(rounds),
+      'slurm-end': () => measureSlurmEnd(rig, rounds * 2),
+      'slurm-packed': () => measureSlurmPacked(rig, fewRounds),
     })
     const notes = [
       'Slurm with accounting on a login machine and four nodes, in namespaces of this machine: its cores serve all ends',
