@@ -24,7 +24,7 @@ async function viewCluster(target: Target, { store, targets, now }: JobControl):
   const ended = isSettled(row.state)
   if (row.endedAt !== undefined && now() - row.endedAt > FORGOTTEN_MS) return undefined
   const holder = ended ? undefined : await readHolder(row.id, store, (job) => targets.open(job)).catch(() => undefined)
-  const site = holder === undefined ? undefined : await readHeldSite(holder, now()).catch(() => undefined)
+  const found = holder === undefined ? undefined : await readHeldSite(holder, now()).catch(() => undefined)
   const jobs = (await store.jobs({ target: target.name, states: LIVE_STATES, since: row.createdAt, limit: 10_000 })).filter(
     (job) => job.kind === CLUSTER_KIND,
   )
@@ -42,7 +42,7 @@ async function viewCluster(target: Target, { store, targets, now }: JobControl):
     state: row.state,
     reason: row.reason ?? row.cause?.message ?? null,
     num_nodes: numNodes,
-    nodes: (site?.nodes ?? []).map(({ node, ip, cpus, memoryBytes, gpus }) => {
+    nodes: (found?.site.nodes ?? []).map(({ node, ip, cpus, memoryBytes, gpus }) => {
       const room = free.get(node)
       return {
         node,
@@ -56,6 +56,7 @@ async function viewCluster(target: Target, { store, targets, now }: JobControl):
     jobs: { running: jobs.length - waiting.length, waiting: waiting.length },
     idle_ms: ended || jobs.length > 0 || row.startedAt === undefined ? null : Math.max(0, now() - last),
     idle_limit_ms: spec.holder?.idleMs ?? null,
+    ends_at: found?.endsAt === undefined ? null : new Date(found.endsAt).toISOString(),
     created_at: new Date(row.createdAt).toISOString(),
   }
 }

@@ -290,6 +290,8 @@ export interface ClusterView {
   readonly idle_ms: number | null
   /** After which it ends by itself; null: never. */
   readonly idle_limit_ms: number | null
+  /** When the scheduler ends it; null: not known, or never. */
+  readonly ends_at: string | null
   readonly created_at: string
 }
 

@@ -180,8 +180,8 @@ function decidePartial(question: Question): Decision {
 
   if (driverRecord && driverSettles(question, driverRecord)) {
     const settled = byDriver('runner lost, driver ended', question, driverRecord)
-    // `lost` needs the answers of all that could know, whatever the driver says.
-    if (settled.state !== 'lost') return settled
+    // `lost` needs the answers of all that could know, whatever the driver says. Who told it to stop says why.
+    if (settled.state !== 'lost' && !endedFromOutside(question, driverRecord)) return settled
   }
   const word = endWord(question)
   if (word && word.state !== 'succeeded') {
@@ -216,6 +216,11 @@ function decidePartial(question: Question): Decision {
 function driverSettles({ evidence, proofs }: Question, driver: ExitRecord): boolean {
   if (proofs.missingExplained) return true
   return driver.told === 'term' && evidence.cancelRequestedAt !== undefined && !proofs.missingBegan
+}
+
+/** The driver was told to stop, not by us but maybe by the target, whose word is or will be the cause. */
+function endedFromOutside({ evidence, observation }: Question, driver: ExitRecord): boolean {
+  return driver.told === 'term' && evidence.cancelRequestedAt === undefined && observation?.kind === 'state'
 }
 
 /** What the driver's own record proves where records of ranks (elements) are missing. */

@@ -261,7 +261,8 @@ describe('the allocation ends', () => {
     const [running, waiting] = await two('loses')
     try {
       rig.fault('kill-node', '4')
-      expect(await ended(running)).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' } })
+      const lost = await ended(running)
+      expect(lost).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' } })
       expect((await ended(waiting)).state).toBe('failed')
       expect((await ended(holder)).cause).toMatchObject({ kind: 'node_failure' })
     } finally {

@@ -14,6 +14,9 @@ import { CLUSTER_KIND, type Holder } from './cluster-target.ts'
 /** How long a step's own words may still come after its end was noted, before its end counts as a failure to start. */
 const LAST_WORDS_MS = 10_000
 
+/** How long after it a scheduler may take to say that it has ended the allocation. */
+const REASON_MS = 60_000
+
 /** What the executor of one cluster works with. */
 export interface ClusterWorld {
   readonly name: string
@@ -93,11 +96,15 @@ async function observe(ref: NativeRef, events: AgentEvents, io: Io): Promise<Nat
   const failed = places.find(({ code }) => code !== 0)
   if (failed === undefined) return { kind: 'missing' }
   const now = io.now()
-  if (now - Math.max(...places.map(({ endHeardAt = now }) => endHeardAt)) < LAST_WORDS_MS)
-    return { kind: 'state', word: 'ENDED', state: 'finishing' }
+  const heardAt = Math.max(...places.map(({ endHeardAt = now }) => endHeardAt))
+  if (now - heardAt < LAST_WORDS_MS) return { kind: 'state', word: 'ENDED', state: 'finishing' }
   // A launcher may have ended without what it launched; only what never began is known to have failed.
   const files = new AttemptFiles([{ ...failed.place, slots: 0 }])
   await files.read(io.transport)
+  const record = files.driverRecord(0)
+  const told = record.kind === 'record' && record.record.told === 'term'
+  // The scheduler that ended it says why a little later.
+  if (told && now - heardAt < REASON_MS) return { kind: 'state', word: 'ENDED', state: 'finishing' }
   if (files.driverEvents(0).length > 0) return { kind: 'missing' }
   const reason = `nothing could be started on ${failed.place.node}: exit ${failed.code}, see drover logs --stream driver ${ref.jobId}`
   return { kind: 'state', word: 'NOT_STARTED', state: 'failed', cause: 'driver', reason }

@@ -13,15 +13,23 @@ import { CLUSTER_KIND, type Holder, holderOf } from './cluster-target.ts'
 const MOST_BYTES = 4 * 1024 * 1024
 const LAST_LINE = '\ndrover-end\n'
 
+/** The nodes of a cluster as the facts of a target. */
+export interface HeldSite {
+  readonly site: SiteFacts
+  /** When the scheduler ends it, epoch ms; undefined: not known, or never. */
+  readonly endsAt: number | undefined
+}
+
 /** What the agent wrote of its nodes; undefined: it has not yet. */
-export async function readHeldSite({ transport, site, held, directory }: Holder, now: number): Promise<SiteFacts | undefined> {
+export async function readHeldSite({ transport, site, held, directory }: Holder, now: number): Promise<HeldSite | undefined> {
   if (directory === undefined || held === undefined) return undefined
   const [piece] = await transport.read([{ path: `${directory}/${heldPaths.nodes}`, offset: 0, maxBytes: MOST_BYTES }])
   const text = Buffer.from(piece?.bytes ?? new Uint8Array()).toString('utf8')
   if (!text.endsWith(LAST_LINE)) return undefined
-  const { nodes } = held.parse(text, site, now)
+  const { nodes, endsAt } = held.parse(text, site, now)
   const [head] = nodes
-  return head === undefined ? undefined : { ...head, root: site.root, nodes, sharedHome: true }
+  if (head === undefined) return undefined
+  return { site: { ...head, root: site.root, nodes, sharedHome: true }, endsAt }
 }
 
 /** Nodes that are known by their number alone: of a cluster that ended before it said which they were. */
@@ -67,7 +75,7 @@ export const clusterKind: ExecutorKind = {
         holder: async () => world.holder?.(holderOf(target)),
       }),
       transport: borrowed(holder.transport),
-      site: found ?? unknownNodes(holder),
+      site: found?.site ?? unknownNodes(holder),
     }
   },
 }
