@@ -36,12 +36,18 @@ export function jobLogSource(jobId: string, store: Store, writer: ChangeWriter, 
       const mine = new Set(plan.elements)
       const rows = await store.elements(jobId)
       const elements = rows.filter(
-        (row) => mine.has(row.position) && row.attempt <= number && row.state !== 'created' && row.state !== 'queued',
+        // A row of an earlier attempt: in this one the element has not begun. One of a later attempt: it has ended in this one.
+        (row) =>
+          mine.has(row.position) && (row.attempt > number || (row.attempt === number && row.state !== 'created' && row.state !== 'queued')),
       )
       const places = placesOfElements(plan)
       return {
         ...base,
-        elements: elements.map((row) => ({ position: row.position, ended: isSettled(row.state), place: places?.get(row.position) ?? 0 })),
+        elements: elements.map((row) => ({
+          position: row.position,
+          ended: row.attempt > number || isSettled(row.state),
+          place: places?.get(row.position) ?? 0,
+        })),
       }
     },
     async newest() {

@@ -9,6 +9,7 @@ import type { Start } from './capacity.ts'
 import { endAttempt } from './end-attempt.ts'
 import { isInLine } from './in-line.ts'
 import { nativeAfter } from './native-dependencies.ts'
+import { requeueOf } from './requeue-policy.ts'
 import { showSecrets } from './secret-texts.ts'
 import { SilentNodes } from './silent-nodes.ts'
 import { stageAttempt, unstageSecrets } from './stage-attempt.ts'
@@ -73,7 +74,7 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
     await noteNativeId(active, nativeId, world)
     // From here on the attempt's own env file has them; only a further attempt would need them again.
     // On nodes that others use too it may find no room and come back.
-    if (job.attempt > task.retries.max && site.nodes === undefined) secrets.remove(jobId)
+    if (job.attempt > task.retries.max && site.nodes === undefined && requeueOf(task) === undefined) secrets.remove(jobId)
     // A cancel that came before the native id was known has only left its mark.
     const current = await store.job(jobId)
     if (current?.cancelRequestedAt !== undefined) await executor.cancel([refOf(active)], world.io)
@@ -131,21 +132,27 @@ export async function resubmit(active: ActiveAttempt, world: AttemptWorld): Prom
     await noteNativeId(active, await executor.submit(plan, world.io, context.secrets.read(active.jobId) ?? {}), world)
   } catch (error) {
     if (context.signal.aborted) return
+    // The scheduler's own no, given now: nothing was made, and nothing will be.
+    if (toErrorJson(error).code === 'rejected') return startFailed(job, 'submitting', error, world)
     context.log.warn(`job ${active.jobId}: submit still in doubt: ${toErrorJson(error).message}`)
     world.work.after(STILL_IN_DOUBT_MS, () => resubmit(active, world))
   }
 }
 
-async function noteNativeId(active: ActiveAttempt, nativeId: string, { context, wake }: AttemptWorld): Promise<void> {
+async function noteNativeId(active: ActiveAttempt, nativeId: string, { context, executor, wake }: AttemptWorld): Promise<void> {
   active.nativeId = nativeId
-  await context.writer.apply({
+  const noted = {
     jobId: active.jobId,
     at: context.now(),
     attempt: active.number,
     patch: { nativeId },
     attemptPatch: { nativeId },
     events: [{ type: 'submitted', data: { native_id: nativeId } }],
-  })
+  }
+  // What a scheduler has accepted stands in its queue; the driver may have begun to tell of itself meanwhile.
+  const queued = executor.capabilities.capacity === 'scheduler' ? { ...noted, from: 'submitting' as const, to: 'queued' as const } : undefined
+  if (queued === undefined || !(await context.writer.apply(queued))) await context.writer.apply(noted)
+  else active.state = 'queued'
   context.submitted(active.jobId)
   wake(active.jobId)
 }

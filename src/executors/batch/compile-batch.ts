@@ -1,3 +1,4 @@
+import type { DriverAllocation } from '../../driver/driver-options.ts'
 import { quoteShell } from '../../driver/quote.ts'
 import { DroverError } from '../../errors.ts'
 import { masterPortOf } from '../../launchers/master-port.ts'
@@ -122,7 +123,7 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, given: Reso
       part === undefined
         ? []
         : [`${TASK_VARIABLE}=$((${allocation.task?.variable ?? 'DROVER_NO_TASK'} + ${part.first}))`, `export ${TASK_VARIABLE}`]
-    const lines = ['#!/bin/sh', ...head.directives, ...(head.before ?? []), ...index, `exec sh ${quoteShell(`${attemptDir}/driver.sh`)}`]
+    const lines = ['#!/bin/sh', ...head.directives, ...(head.before ?? []), ...index, ...startOf(allocation, `${attemptDir}/driver.sh`)]
     return { path: file, mode: 0o700, content: `${lines.join('\n')}\n` }
   })
   const plan: Plan<BatchRefs> = {
@@ -154,6 +155,11 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, given: Reso
     refs: { scripts, parts },
   }
   return Object.freeze(plan)
+}
+
+/** A signal that warns of the limit may come at once: it must not end the shell that is about to wait for it. */
+function startOf({ warning }: DriverAllocation, driver: string): readonly string[] {
+  return warning === undefined ? [`exec sh ${quoteShell(driver)}`] : [`trap : ${warning.received}`, `. ${quoteShell(driver)}`]
 }
 
 /** The login node's devices are none of the job's: those the scheduler gives. */

@@ -16,7 +16,7 @@ const cases: readonly [string, Partial<TaskInput>, Record<string, unknown>?][] =
   ['exclusive', { num_nodes: 2, options: { exclusive: true, mem: 0, srun_options: ['--mpi=pmix'] } }],
   ['array', { array: { range: '0-99', max_parallel: 10 }, run: 'echo "$DROVER_ARRAY_INDEX"' }],
   ['signal', { options: { signal: 'SIGUSR1@2m', scheduler_requeue: true } }],
-  ['signal-and-timeout', { timeout: '100s', grace: '10s', options: { signal: 'USR1@30s', requeue: { exit_code: 75 } } }],
+  ['signal-and-timeout', { timeout: '200s', grace: '10s', options: { signal: 'USR1@30s', requeue: { exit_code: 75 } } }],
   [
     'heterogeneous',
     {
@@ -167,6 +167,7 @@ describe('what one job cannot ask for', () => {
       { resources: { accelerators: 'H100:1' }, options: { partition: 'main' } },
       /partition main\) has no GPUs/,
     ],
+    ['a warning as soon as it begins', { timeout: '80s', options: { signal: 'USR1@20s' } }, /as soon as the job begins/],
     ['an array in pyxis', { array: { range: '0-3' }, container: { image: 'x', runtime: 'pyxis' } } as never, /pyxis cannot put them/],
     ['a network in pyxis', { container: { image: 'x', runtime: 'pyxis', network: 'bridge' } } as never, /no network bridge/],
   ])('%s', (_, input, message) => {

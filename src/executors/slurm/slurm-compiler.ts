@@ -152,6 +152,9 @@ function doubts(wish: NodeWish, named: string | undefined, { task, facts }: Batc
   ]
 }
 
+/** How much earlier than asked for a signal before the limit may come (sbatch(1), --signal). */
+const EARLIEST_SECONDS = 60
+
 /** Throws InputError `unsupported` for what one job cannot ask for together. */
 function validateRequest({ task, options, attemptDir, array }: BatchRequest<SlurmOptions>): void {
   const refuse = (why: string, hint: string): never => {
@@ -166,6 +169,12 @@ function validateRequest({ task, options, attemptDir, array }: BatchRequest<Slur
   const memory = ['mem', 'mem_per_cpu', 'mem_per_gpu'].filter((name) => plain[name] !== undefined)
   const asked = task.spec.resources.candidates.some(({ memoryBytes }) => memoryBytes !== undefined) ? ['resources.memory'] : []
   if (memory.length + asked.length > 1) refuse(`${[...asked, ...memory].join(' and ')} exclude each other`, 'Keep one of them.')
+  const early = ((options.signal?.beforeSeconds ?? 0) + EARLIEST_SECONDS) * 1000
+  if (options.signal !== undefined && task.timeoutMs !== undefined && task.timeoutMs <= early)
+    refuse(
+      `a signal ${options.signal.beforeSeconds} s before the limit may come a minute earlier still, which is as soon as the job begins`,
+      `Write a timeout above ${early / 1000}s, or let the signal come later.`,
+    )
   if (plain['cpus_per_gpu'] !== undefined && asksCpus(task))
     refuse('cpus_per_gpu and resources.cpus exclude each other', 'Keep one of them.')
   if (het === undefined) return

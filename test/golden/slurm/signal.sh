@@ -8,7 +8,8 @@
 #SBATCH --ntasks=1
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=1
-exec sh /home/me/.drover/jobs/k3v9x2m7qd/1/driver.sh
+trap : USR2
+. /home/me/.drover/jobs/k3v9x2m7qd/1/driver.sh
 # name: job name "train"
 # run: run.sh
 # options: USR1 for the script 120 s before the time limit : started anew by Slurm after a node failure or preemption
