@@ -176,6 +176,7 @@ describe('disputed behaviour: either way the same ends', () => {
     ['another rank variable, output of ranks on stdout', { rankVariable: 'OMPI_COMM_WORLD_RANK', rankOutput: 'stdout' }, ''],
     ['x86 with a file of hosts', { machine: 'x86', rankVariable: 'PMI_RANK' }, '    machine: x86\n    mpiexec_per_node: ppn\n'],
     ['ended sub-jobs stay in the active view', { endedSubJobs: 'active', parentState: 'runout' }, ''],
+    ['an older system: counts before all', { pjstat: 'fx10' }, '    pjstat: table\n'],
     ['ended sub-jobs are nowhere until the bulk ends', { endedSubJobs: 'nowhere' }, ''],
   ] as const)('%s', async (_, fake, target) => {
     const home = await PjmHome.open({ fake, target })
@@ -207,6 +208,42 @@ describe('disputed behaviour: either way the same ends', () => {
     }
   })
 })
+
+test("a site's own front end, without a history: states and ends all the same", async () => {
+  const target = '    active_command: [pjstat]\n    history: false\n    states: {RUNNING: RUN}\n'
+  const home = await PjmHome.open({ fake: { pjstat: 'wisteria' }, target })
+  try {
+    const go = join(home.directory, 'go')
+    const job = await submit(home, { run: `while [ ! -e ${go} ]; do sleep 0.1; done; exit 6` })
+    await until('its word is known', PATIENCE_MS, async () => (await home.drover.get(job.id)).native_word === 'RUNNING')
+    writeFileSync(go, '')
+    expect(await settled(home.drover, job.id, PATIENCE_MS)).toMatchObject({ state: 'failed', exit_code: 6 })
+  } finally {
+    await home.close()
+  }
+})
+
+test.each(['SIGTERM', 'SIGKILL'] as const)(
+  'pjdel begins with %s: the job and the element are cancelled, the others go on',
+  async (deleteSignal) => {
+    const home = await PjmHome.open({ fake: { deleteSignal } })
+    try {
+      const job = await submit(home, { numNodes: 2, run: 'sleep 60' })
+      const array = await submit(home, {
+        array: { elements: { kind: 'count', count: 3 }, size: 3 },
+        run: '[ "$DROVER_ARRAY_INDEX" = 1 ] && sleep 60; true',
+      })
+      await begun(home, await native(home, job))
+      await begun(home, `${await native(home, array)}[1]`)
+      await home.drover.cancel(job.id)
+      await home.drover.cancel(array.id, { elements: [1] })
+      expect(await settled(home.drover, job.id, PATIENCE_MS)).toMatchObject({ state: 'cancelled' })
+      expect(await settled(home.drover, array.id, PATIENCE_MS)).toMatchObject({ elements: { succeeded: 2, cancelled: 1 } })
+    } finally {
+      await home.close()
+    }
+  },
+)
 
 describe('faults', () => {
   test('PJM down and hung, answers cut off and torn: nothing is concluded; the end is true', async () => {
