@@ -150,7 +150,8 @@ async function noteNativeId(active: ActiveAttempt, nativeId: string, { context, 
     events: [{ type: 'submitted', data: { native_id: nativeId } }],
   }
   // What a scheduler has accepted stands in its queue; the driver may have begun to tell of itself meanwhile.
-  const queued = executor.capabilities.capacity === 'scheduler' ? { ...noted, from: 'submitting' as const, to: 'queued' as const } : undefined
+  const queued =
+    executor.capabilities.capacity === 'scheduler' ? { ...noted, from: 'submitting' as const, to: 'queued' as const } : undefined
   if (queued === undefined || !(await context.writer.apply(queued))) await context.writer.apply(noted)
   else active.state = 'queued'
   context.submitted(active.jobId)

@@ -52,7 +52,9 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
       upstreams: Object.fromEntries(upstreams.map(({ name, id }) => [name, `${target.site.root}/jobs/${id}/work/0`])),
     }
     // Refusals come before the work of packaging.
-    resolveTask(spec, base)
+    const example = resolveTask(spec, base)
+    // A scheduler's own options are read by its compiler.
+    if (target.executor.capabilities.capacity === 'scheduler') target.executor.plan(example, target.site, { jobId: 'example', attempt: 1 })
     const nodes = nodePlaces(target)
     // Code for other machines is frozen here, and shipped to the nodes that a job gets.
     const keeper = nodes === undefined ? target : await context.target({ target: 'local' })

@@ -4,6 +4,7 @@ import { askScheduler } from './ask-scheduler.ts'
 import { type BatchRefs, compileBatch, schedulerFacts } from './compile-batch.ts'
 import { type ForeignOutputs, isForeign, noteForeignOutput } from './foreign-output.ts'
 import { pollBatch } from './poll-batch.ts'
+import { refuseTaskOptions } from './refuse-options.ts'
 import type { Scheduler } from './scheduler.ts'
 import { type Doubts, submitBatch } from './submit-batch.ts'
 
@@ -17,7 +18,10 @@ export function createBatchExecutor<Options>(scheduler: Scheduler<Options>, _tar
   return {
     kind: scheduler.kind,
     capabilities: { ...scheduler.capabilities, maxArraySize: scheduler.capabilities.maxArraySize },
-    plan: (task, at, as) => compileBatch(scheduler, task, at, as),
+    plan(task, at, as) {
+      refuseTaskOptions(scheduler, task)
+      return compileBatch(scheduler, task, at, as)
+    },
     submit: (plan, io, secrets) => submitBatch(scheduler, plan, io, secrets, asking, doubts),
     async poll(refs, io) {
       const results = await pollBatch(scheduler, refs, io, asking)

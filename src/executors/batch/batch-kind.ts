@@ -1,6 +1,5 @@
 import { DroverError } from '../../errors.ts'
 import type { CheckLine } from '../../targets/check-line.ts'
-import type { OptionRefusal } from '../../targets/parse-config.ts'
 import { probeScript } from '../../targets/probe-script.ts'
 import { parseProbe, type SiteFacts } from '../../targets/site-facts.ts'
 import type { Target } from '../../targets/target.ts'
@@ -14,19 +13,10 @@ import { sshLoginSteps } from '../ssh/ssh-login.ts'
 import { parseSshOptions } from '../ssh/ssh-options.ts'
 import { sshSessionArguments } from '../ssh/ssh-session.ts'
 import { createBatchExecutor } from './batch-executor.ts'
+import { batchOptionNames, refuseBatchOption } from './batch-options.ts'
 import { commandOutcomes, framed, OUTPUT_DIRECTORY } from './framed-commands.ts'
-import { loginNode, loginOptionNames, loginTarget, refuseLoginOption } from './login-node.ts'
+import { loginNode, loginTarget } from './login-node.ts'
 import type { CommandOutcome, Scheduler } from './scheduler.ts'
-
-/** Options that every batch kind has: how its login node is reached, and how elements of an array are packed. */
-export const batchOptionNames = [...loginOptionNames, 'pack', 'pack_slots'] as const
-
-function refuseBatchOption(name: string, value: unknown): string | OptionRefusal | undefined {
-  const isCount = typeof value === 'number' && Number.isInteger(value) && value >= 1
-  if (name === 'pack') return isCount || value === 'all' ? undefined : 'a number of elements that one task of the scheduler runs, or all'
-  if (name === 'pack_slots') return isCount ? undefined : 'a number of packed elements that run at one time'
-  return refuseLoginOption(name, value)
-}
 
 /** Login node and scheduler in one round trip. */
 async function probe<Options>(
