@@ -1,7 +1,11 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Job } from '../../src/jobs/drover.ts'
 import type { TaskSpec } from '../../src/task/task-spec.ts'
 import { createTaskFile, readLog, settled, until } from '../../src/testing/index.ts'
+import { DROVER_BIN } from '../conformance/local-home.ts'
 import { SlurmHome } from './slurm-home.ts'
 import { SshRig } from './ssh-rig.ts'
 
@@ -284,4 +288,23 @@ describe('the allocation ends', () => {
     await home.start()
     expect(await ended(holder)).toMatchObject({ state: 'succeeded' })
   })
+})
+
+test('the example of docs/clusters.md runs', () => {
+  const page = readFileSync(new URL('../../docs/clusters.md', import.meta.url), 'utf8')
+  const script = /^```sh\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? 'exit 9'
+  const bin = join(home.base, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'drover'), `#!/bin/sh\nexec '${process.execPath}' '${DROVER_BIN}' "$@"\n`)
+  chmodSync(join(bin, 'drover'), 0o755)
+  const env = { ...home.environment, PATH: `${bin}:${dirname(process.execPath)}:${home.environment['PATH']}` }
+  const { status, stdout, stderr } = spawnSync('sh', ['-e', '-c', script], {
+    cwd: home.directory,
+    env,
+    encoding: 'utf8',
+    timeout: LIMIT_MS,
+  })
+  expect(status, stderr).toBe(0)
+  for (const line of ['lab: up, node', 'rank 1 of 2', 'element 99', 'lab: down']) expect(stdout).toContain(line)
+  expect(stdout).toMatch(/^lab +up +hpc +2 +0\/4 /m)
 })
