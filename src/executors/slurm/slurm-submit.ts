@@ -95,7 +95,10 @@ export function parseSbatch({ code, stdout, stderr }: CommandOutcome): SubmitAns
   const id = /^(\d+)(?:;\S+)?\s*$/m.exec(stdout)?.[1]
   if (code === 0 && id !== undefined) return { kind: 'accepted', id }
   const text = stderr.trim() || stdout.trim()
-  const message = text.replace(/^sbatch: error: (?:Batch job submission failed: )?/gm, '').slice(0, 500)
+  const message = text
+    .replace(/^sbatch: error: (?:Batch job submission failed: )?/gm, '')
+    .replaceAll('\n', '; ')
+    .slice(0, 500)
   // It ends with 255 when it refuses an option by itself, before it asks anybody; other codes of that size mean a signal.
   const killed = code === undefined || (code > 128 && code !== 255)
   if (IN_DOUBT.some((each) => each.test(text)) || killed) return { kind: 'in_doubt', message }
