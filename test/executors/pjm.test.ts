@@ -119,6 +119,19 @@ describe('one home', () => {
     expect(await settled(home.drover, job.id, PATIENCE_MS)).toMatchObject({ state: 'cancelled' })
   })
 
+  test.each([
+    [0, { state: 'succeeded' }],
+    [3, { state: 'failed', exit_code: 3, cause: { kind: 'exit' } }],
+  ])("a script that lies there runs as it is, and ends by PJM's word alone: exit %i", async (code, wanted) => {
+    const path = join(home.directory, `mine-${code}.sh`)
+    const ran = join(home.directory, `ran-${code}`)
+    writeFileSync(path, `#!/bin/sh\n#PJM -L node=2\n#PJM -g other\necho "$1" >${ran}\nexit ${code}\n`)
+    const job = await runToEnd(home, { run: '', remoteScript: { path, args: ['a b'] } })
+    expect(job).toMatchObject(wanted)
+    expect(readFileSync(ran, 'utf8')).toBe('a b\n')
+    expect(home.pjm.jobs().find(({ name }) => name === `d-${job.id}-1`)).toMatchObject({ nodes: 2 })
+  })
+
   test("a refusal has PJM's words and a hint", async () => {
     home.pjm.change({ maxNodes: 24 })
     const job = await runToEnd(home, { numNodes: 32, run: 'true' })
