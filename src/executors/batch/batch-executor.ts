@@ -3,6 +3,7 @@ import type { Executor, NativeRef, SiteFacts } from '../executor.ts'
 import { askScheduler } from './ask-scheduler.ts'
 import { type BatchRefs, compileBatch, schedulerFacts } from './compile-batch.ts'
 import { type ForeignOutputs, isForeign, noteForeignOutput } from './foreign-output.ts'
+import { nativeNamesOf } from './native-names-of.ts'
 import { pollBatch } from './poll-batch.ts'
 import { refuseTaskOptions } from './refuse-options.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -38,7 +39,8 @@ export function createBatchExecutor<Options>(scheduler: Scheduler<Options>, _tar
         ['ask', told],
       ] as const) {
         const ids = some.flatMap(idsOf)
-        if (ids.length > 0) await io.transport.run(scheduler.cancelCommand(ids, how), { signal: io.signal })
+        const names = some.flatMap(nativeNamesOf)
+        if (ids.length > 0) await io.transport.run(scheduler.cancelCommand(ids, how, names), { signal: io.signal })
       }
     },
     async cancelElements(ref, positions, io, tasks) {
@@ -53,7 +55,7 @@ export function createBatchExecutor<Options>(scheduler: Scheduler<Options>, _tar
       const size = Math.ceil((place.tasks?.count ?? 1) / Math.max(1, parts.length))
       for (const [index, id] of parts.entries()) {
         const own = tasks.filter((task) => Math.floor(task / size) === index).map((task) => task - index * size)
-        const command = own.length === 0 ? undefined : scheduler.cancelTasksCommand?.(id, own)
+        const command = own.length === 0 ? undefined : scheduler.cancelTasksCommand?.(id, own, nativeNamesOf(ref)[index])
         if (command !== undefined) await io.transport.run(command, { signal: io.signal })
       }
     },

@@ -49,10 +49,13 @@ export interface Scheduler<Options = unknown> {
   /** Where a script that is not ours writes, while the scheduler knows it; absent: it does not tell. */
   readonly outputOf?: { command(id: string): string; parse(outcome: CommandOutcome): ForeignTold }
 
-  /** Ends jobs. `ask`: TERM to the driver alone where the scheduler can. `end`: the scheduler's own end. */
-  cancelCommand(ids: readonly string[], how: 'ask' | 'end'): string
+  /**
+   * Ends jobs. `ask`: TERM to the driver alone where the scheduler can. `end`: the scheduler's own end. `names`: the native name
+   * of each id; an id may have been given to another job since, which must not be ended.
+   */
+  cancelCommand(ids: readonly string[], how: 'ask' | 'end', names?: readonly string[]): string
   /** Ends tasks of a native array; undefined where the scheduler cannot. */
-  cancelTasksCommand?(id: string, tasks: readonly number[]): string
+  cancelTasksCommand?(id: string, tasks: readonly number[], name?: string): string
 
   /** How nodes are held for jobs of ours (`drover cluster up`); absent: they cannot be. */
   readonly held?: HeldNodes

@@ -13,6 +13,13 @@ import { parseSbatch, sbatchCommand } from './slurm-submit.ts'
 /** A signal for a job that waits is tried for a minute and more (22.05), so only what runs is signalled. */
 const asked = (words: string): string => `scancel --state=PENDING ${words}; scancel --state=RUNNING --batch --signal=TERM ${words}`
 
+/** Words of scancel for jobs of these names alone: an id that a restarted controller gave out again is another's. */
+function namedWords(ids: readonly string[], names: readonly (string | undefined)[] | undefined): readonly string[] {
+  if (names === undefined) return [quoteArgv(ids)]
+  // It takes one name (scancel(1)).
+  return ids.map((id, index) => quoteArgv([...(names[index] === undefined ? [] : [`--name=${names[index]}`]), id]))
+}
+
 /** Slurm, by its commands: sbatch, squeue, sacct, scancel, scontrol, sinfo. */
 export const slurmScheduler: Scheduler<SlurmOptions> = {
   kind: 'slurm',
@@ -30,13 +37,15 @@ export const slurmScheduler: Scheduler<SlurmOptions> = {
   queue: slurmQueue,
   history: slurmHistory,
   outputOf: { command: outputCommand, parse: parseOutput },
-  cancelCommand(ids, how) {
-    const words = quoteArgv(ids)
+  cancelCommand(ids, how, names) {
     // What waits is ended at once; to what runs, the driver says it, and writes down how it ended.
-    return how === 'end' ? `scancel ${words}` : asked(words)
+    return namedWords(ids, names)
+      .map((words) => (how === 'end' ? `scancel ${words}` : asked(words)))
+      .join('; ')
   },
-  cancelTasksCommand(id, tasks) {
-    return asked(quoteArgv(tasks.map((task) => `${id}_${task}`)))
+  cancelTasksCommand(id, tasks, name) {
+    const words = quoteArgv(tasks.map((task) => `${id}_${task}`))
+    return asked(name === undefined ? words : `${quoteArgv([`--name=${name}`])} ${words}`)
   },
   explain: { command: explainCommand, parse: parseExplanation },
 }
