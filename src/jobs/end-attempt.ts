@@ -10,6 +10,7 @@ import { countTries, decideRefusal, isRefusal } from './lease-refusal.ts'
 import { notifyOf } from './notify.ts'
 import { decideRequeue, type RequeueDecision, requeuedAttempts, requeueOf } from './requeue-policy.ts'
 import { decideArrayRetry, decideRetry, type RetryDecision } from './retry-policy.ts'
+import { unmetUpstream } from './unmet-upstream.ts'
 
 /** How an attempt ended. */
 export interface AttemptEnd {
@@ -31,7 +32,7 @@ export async function endAttempt(ended: AttemptEnd, world: AttemptWorld): Promis
   const { context } = world
   const jobId = ended.job.id
   const full = await context.store.job(jobId)
-  const end = isRefusal(ended.cause) ? refusedEnd(ended, full) : ended
+  const end = isRefusal(ended.cause) ? refusedEnd(ended, full) : await namedEnd(ended, full, context)
   const task = full?.task === undefined ? undefined : (JSON.parse(full.task) as ResolvedTask)
   const retry = await decide(end, task, full?.cancelRequestedAt !== undefined, context)
   if (!(await context.writer.apply(retry.retry ? retryChange(end, retry, task, context.now()) : endChange(end, context.now())))) {
@@ -69,6 +70,14 @@ async function removeEnvironment({ plan }: ActiveAttempt, { transport }: Attempt
     return [...new Set([attemptDir, attemptDir.slice(0, attemptDir.length - suffix.length)])]
   })
   await transport.remove(directories.map((directory) => `${directory}/${attemptPaths.env}`))
+}
+
+/** What its scheduler dropped because it could never start has failed by its dependency. */
+async function namedEnd(end: AttemptEnd, full: JobRow | undefined, { store, signal }: JobContext): Promise<AttemptEnd> {
+  const began = full?.startedAt !== undefined || end.change?.patch?.startedAt !== undefined
+  if (end.state !== 'cancelled' || began || full?.cancelRequestedAt !== undefined) return end
+  const cause = await unmetUpstream(end.job, store, signal)
+  return cause === undefined ? end : { ...end, state: 'failed', cause, exitCode: jobExit('failed', cause)?.code }
 }
 
 /** Nothing of a refused attempt began: its ranks and elements have no ends. Where a cancel was asked for, that is the end. */
