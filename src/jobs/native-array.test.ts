@@ -47,3 +47,12 @@ test.each<{ readonly name: string; readonly tasks: NativeTasks; readonly expecte
   const [element] = withNativeWords([stopped], tasks)
   expect(element?.result && (element.result.word?.cause ?? 'record alone')).toBe(expected)
 })
+
+test.each([
+  { asked: true, claimed: false, cause: 'cancelled' },
+  { asked: true, claimed: true, cause: undefined },
+  { asked: false, claimed: false, cause: undefined },
+])('an element whose task is not known any more: asked to end $asked, begun $claimed: $cause', ({ asked, claimed, cause }) => {
+  const [element] = withNativeWords([{ position: 0, claimed }], tasksSaying({ kind: 'missing' }, asked))
+  expect(element?.result?.word?.cause).toBe(cause)
+})

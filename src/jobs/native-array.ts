@@ -30,11 +30,20 @@ export function withNativeWords(elements: readonly ElementEvidence[], tasks: Nat
       return { ...element, claimed: true, result: { code, told, endedCs: 0, endedAt: endedAt * 1000, ...(told === '0' ? { word } : {}) } }
     }
     const word = said.get(task)
+    if (word?.kind === 'missing' && !element.claimed && tasks.askedToEnd(element.position)) return { ...element, result: NEVER_BEGAN }
     if (word?.kind !== 'state') return element
     const result = resultOf(word, tasks.askedToEnd(element.position))
     if (result !== undefined) return { ...element, result }
     return word.state === 'queued' || isEndState(word.state) ? element : { ...element, claimed: true }
   })
+}
+
+/** What waited and was asked to end by us is forgotten by Slurm at once: the answer that there is none is its end. */
+const NEVER_BEGAN: ElementResult = {
+  code: 143,
+  told: 'term',
+  endedCs: 0,
+  word: { word: 'not in the queue any more', cause: 'cancelled' },
 }
 
 /** Ended because its task was told to stop, by somebody else than us: the scheduler knows why. */
