@@ -275,7 +275,7 @@ class CommandFaults {
       if (broken.err) call.err(broken.err)
       return broken.code
     }
-    if (call.command === 'sbatch' && this.#submitFault === 'unmade') {
+    if (call.command === 'sbatch' && this.#submitFault === 'unmade' && !call.argv.includes('--version')) {
       this.#submitFault = undefined
       await this.#wait(10_500 * this.#state.settings.outageTimeScale)
       call.err('sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n')
