@@ -8,6 +8,17 @@ export { createFakePjm, type FakePjm, type FakePjmJob, type FakePjmOptions, type
 export { createFakeSlurm, type FakeJobId, type FakeSlurm, type FakeSlurmJob } from './fake-slurm/fake-slurm.ts'
 export type { OutageKind } from './fake-slurm/outages.ts'
 export type { FakeNode, FakePartition, FakeSlurmOptions } from './fake-slurm/slurm-options.ts'
+export { runSchedulerCases, SCHEDULER_CASES } from './scheduler-cases/run-scheduler-cases.ts'
+export type {
+  CaseWord,
+  RefusalRow,
+  SchedulerControls,
+  SchedulerFixture,
+  SchedulerOutage,
+  SchedulerQuestion,
+  SchedulerSite,
+  SchedulerUnderTest,
+} from './scheduler-cases/scheduler-adapter.ts'
 export type { CaseTask } from './task-values.ts'
 export { createTaskFile, createTaskSpec } from './task-values.ts'
 export { readLog, settled, until } from './waiting.ts'

@@ -12,17 +12,17 @@ export class FakeSlurmHome extends LocalHome {
   #slurm: FakeSlurm | undefined
   readonly #options: SlurmOptions
 
-  constructor(options: FixtureOptions = {}, slurm: SlurmOptions = {}) {
+  /**
+   * `limits`: the line of the configuration. Default: the budget of a real controller would make tests slow, and nobody is
+   * hurt by questions to this one.
+   */
+  constructor(options: FixtureOptions = {}, slurm: SlurmOptions = {}, limits = 'limits: {queries_per_minute: 120, query_burst: 20}\n') {
     super(options)
     this.#options = slurm
     this.root = join(this.base, `root${options.homeName ?? ''}`)
     const config = join(this.base, '.config', 'drover')
     mkdirSync(config, { recursive: true })
-    // The budget of a real controller would make tests slow: nobody is hurt by questions to this one.
-    writeFileSync(
-      join(config, 'config.yaml'),
-      `limits: {queries_per_minute: 120, query_burst: 20}\ntargets:\n  hpc:\n    kind: slurm\n    root: ${JSON.stringify(this.root)}\n`,
-    )
+    writeFileSync(join(config, 'config.yaml'), `${limits}targets:\n  hpc:\n    kind: slurm\n    root: ${JSON.stringify(this.root)}\n`)
   }
 
   get slurm(): FakeSlurm {
@@ -33,9 +33,14 @@ export class FakeSlurmHome extends LocalHome {
   override async start(): Promise<this> {
     if (this.#slurm === undefined) {
       this.#slurm = await createFakeSlurm({ directory: join(this.base, 'slurm'), ...this.#options })
-      this.environment['PATH'] = this.#slurm.env['PATH'] ?? ''
+      this.environment['PATH'] = this.commandPath(this.#slurm)
     }
     return super.start()
+  }
+
+  /** PATH of the supervisor. */
+  protected commandPath({ env }: FakeSlurm): string {
+    return env['PATH'] ?? ''
   }
 
   override attemptDir(job: Job, attempt = job.attempt): string {
