@@ -120,3 +120,9 @@ test('directives are plain: no blanks around =, no comments, no line longer than
   }
   expect(lines).toContain('#PJM --mail-list "a b"')
 })
+
+test('an awkward root is left to the shell, which quotes it', () => {
+  const file = planned({}, {}, "/home/it's 100%").places[0]?.files.find(({ path }) => path === 'job.sh')
+  expect(file?.content).not.toContain('#PJM -o')
+  expect(file?.content).toContain(`exec >>'/home/it'\\''s 100%/jobs/k3v9x2m7qd/1/logs/driver.log' 2>&1`)
+})

@@ -145,7 +145,8 @@ export function compilePjm(request: Request): BatchHead {
   refuse(request)
   const { task, options, nativeName, attemptDir, workDir, array } = request
   const log = `${attemptDir}/logs/driver.log`
-  if (log.includes('%')) throw unsupported(request, 'root', 'PJM reads % in the path of an output file itself', 'Choose a root without %.')
+  // Which patterns of -o name a sub-job, and how a value is quoted, is not public: those redirect themselves.
+  const isPlain = array === undefined && /^[\w./:@+-]+$/.test(log)
   const nodes = nodeOptions(request)
   const memory = memoryOption(request)
   const chosen = chosenOptions(request)
@@ -154,16 +155,16 @@ export function compilePjm(request: Request): BatchHead {
     ...nodes,
     ...memory.options,
     ...mpiOptions(request),
-    // Which patterns of -o name a sub-job is not public: those redirect themselves.
-    ...(array === undefined ? [['-o', log] as const] : []),
+    ...(isPlain ? [['-o', log] as const] : []),
     ['-j'],
     ['--norestart'],
   ]
   const written = task.spec.written['num_nodes'] === undefined ? [] : nodes
-  const redirect = `exec >>${quoteShell(`${attemptDir}/tasks/${nativeName}-`)}"$PJM_BULKNUM".log 2>&1`
+  const ownLog = array === undefined ? quoteShell(log) : `${quoteShell(`${attemptDir}/tasks/${nativeName}-`)}"$PJM_BULKNUM".log`
+  const redirect = `exec >>${ownLog} 2>&1`
   const said = (list: readonly Option[]): string => list.map((words) => words.join(' ')).join(' ')
   return {
-    directives: [...[...own, ...chosen].map(directive), ...commandLine(request), ...(array === undefined ? [] : [redirect])],
+    directives: [...[...own, ...chosen].map(directive), ...commandLine(request), ...(isPlain ? [] : [redirect])],
     foreignOptions: [...written, ...memory.options, ...chosen].flatMap(([option, value]) =>
       value === undefined ? [option] : [option, value],
     ),
