@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { removeFile, replaceFile } from '../targets/replace-file.ts'
+import { replaceFile } from '../targets/replace-file.ts'
 import type { Target } from '../targets/target.ts'
 import { isName } from '../task/names.ts'
 
@@ -31,9 +31,4 @@ export function writeCluster(home: string, target: Target): void {
   if (!isName(target.name)) return
   mkdirSync(directoryOf(home), { recursive: true, mode: 0o700 })
   replaceFile(join(directoryOf(home), `${target.name}.json`), `${JSON.stringify(target)}\n`, 0o600)
-}
-
-/** Forgets a cluster that has ended. */
-export function removeCluster(home: string, name: string): void {
-  if (isName(name)) removeFile(join(directoryOf(home), `${name}.json`))
 }

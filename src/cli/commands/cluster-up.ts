@@ -58,19 +58,19 @@ export async function bringUp(cli: Cli, name: string, flags: UpFlags): Promise<v
     if (job === undefined) throw new InputError('internal', 'the supervisor accepted the cluster and named no job')
     id = job.id
   }
-  if (flags.detach) {
-    const job = await drover.wait(id, { until: 'submitted', signal: interruption })
+  try {
+    const job = await drover.wait(id, { until: flags.detach ? 'submitted' : 'started', signal: interruption })
     if (isSettled(job.state)) return await sayEnd(cli, name, id)
-    return await cli.print({
-      json: await viewOf(cli, name),
-      ids: [name],
-      text: () => `${name}: ${job.state}${job.reason === null ? '' : ` (${job.reason})`}\n`,
-    })
+    if (!flags.detach) return await awaitNodes(cli, name, id, interruption)
+    const why = job.reason === null ? '' : ` (${job.reason})`
+    await cli.print({ json: await viewOf(cli, name), ids: [name], text: () => `${name}: ${job.state}${why}\n` })
+  } catch (error) {
+    if (!interruption.aborted) throw error
+    await cli.say(
+      `drover: no longer waiting; cluster ${name} comes up by itself. Come back: drover cluster up ${name}; end: drover cluster down ${name}`,
+    )
+    cli.exitCode = typeof interruption.reason === 'number' ? interruption.reason : 130
   }
-  const waiting = drover.wait(id, { until: 'started', signal: interruption })
-  const job = await waiting
-  if (isSettled(job.state)) return await sayEnd(cli, name, id)
-  await awaitNodes(cli, name, id, interruption)
 }
 
 async function viewOf(cli: Cli, name: string) {

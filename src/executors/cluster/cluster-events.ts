@@ -50,14 +50,4 @@ export class AgentEvents {
   of(directory: string): AgentNotes {
     return this.#notes.get(directory) ?? {}
   }
-
-  /** What runs, and when something last began or ended, epoch ms; undefined: nothing ever did. */
-  summary(): { readonly running: number; readonly lastAt: number | undefined } {
-    const all = [...this.#notes.values()]
-    const times = all.flatMap(({ startedAt, endedAt }) => [startedAt, endedAt]).filter((time) => time !== undefined)
-    return {
-      running: all.filter(({ endedAt }) => endedAt === undefined).length,
-      lastAt: times.length === 0 ? undefined : Math.max(...times),
-    }
-  }
 }

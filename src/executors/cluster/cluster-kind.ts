@@ -1,5 +1,6 @@
 import { heldPaths } from '../../driver/held-paths.ts'
 import { DroverError, InputError } from '../../errors.ts'
+import type { GpuFacts } from '../../targets/gpu-match.ts'
 import type { SiteFacts } from '../../targets/site-facts.ts'
 import type { Target } from '../../targets/target.ts'
 import { isSettled } from '../../task/states.ts'
@@ -21,12 +22,16 @@ export interface HeldSite {
 }
 
 /** What the agent wrote of its nodes; undefined: it has not yet. */
-export async function readHeldSite({ transport, site, held, directory }: Holder, now: number): Promise<HeldSite | undefined> {
+export async function readHeldSite({ transport, site, held, directory, gpuType }: Holder, now: number): Promise<HeldSite | undefined> {
   if (directory === undefined || held === undefined) return undefined
   const [piece] = await transport.read([{ path: `${directory}/${heldPaths.nodes}`, offset: 0, maxBytes: MOST_BYTES }])
   const text = Buffer.from(piece?.bytes ?? new Uint8Array()).toString('utf8')
   if (!text.endsWith(LAST_LINE)) return undefined
-  const { nodes, endsAt } = held.parse(text, site, now)
+  const { nodes: found, endsAt } = held.parse(text, site, now)
+  // Devices that no tool names are of the kind that was asked for.
+  const named = (gpu: GpuFacts): GpuFacts =>
+    gpu.name === 'GPU' && gpuType !== undefined && gpuType !== '*' ? { ...gpu, name: gpuType } : gpu
+  const nodes = found.map((node) => ({ ...node, gpus: node.gpus.map(named) }))
   const [head] = nodes
   if (head === undefined) return undefined
   return { site: { ...head, root: site.root, nodes, sharedHome: true }, endsAt }

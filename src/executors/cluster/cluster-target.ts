@@ -16,6 +16,7 @@ export interface Holder {
   readonly directory?: string
   /** As the cluster was asked for. */
   readonly nodes: number
+  /** The kind of GPU it was asked for with. */
   readonly gpuType?: string
   /** The target that the nodes are from. */
   readonly transport: Transport
