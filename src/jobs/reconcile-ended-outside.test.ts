@@ -30,3 +30,17 @@ test.each([
 test('our own cancel needs no word', () => {
   expect(reconcile(job(), cut(CANCEL), word('running'), NOW)).toMatchObject({ state: 'cancelled' })
 })
+
+const aborted = event('launch_failed', 150, { phase: 'run', code: '0' })
+
+test.each([
+  ['a rank was told to stop', cut({ job: reading(-1, { code: 143 }) })],
+  [
+    "the scheduler's launcher broke off",
+    cut({ job: reading(-1, { code: 1 }), driverEvents: [event('rank_lost', 150, { rank: '1', code: '137' }), aborted] }),
+  ],
+])('the driver was not told to stop, but %s: the word of the target is awaited', (_, seen) => {
+  expect(reconcile(job(), seen, word('running'), NOW)).toMatchObject({ state: 'finishing' })
+  const answer = word('failed', { cause: 'node_failure' })
+  expect(reconcile(job('finishing'), seen, answer, NOW)).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' } })
+})

@@ -9,7 +9,7 @@ import { type Cause, isEndState, isSettled, STATES, type State } from '../task/s
 import { DEFAULT_PROOF_GRACE_MS, type Evidence, hasEvent } from './evidence.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { UNMET_DEPENDENCY } from './native-dependencies.ts'
-import { cancelCause, type NativeWord, wordCause } from './reconcile-causes.ts'
+import { cancelCause, failureKind, type NativeWord, wordCause } from './reconcile-causes.ts'
 import { elementRows } from './reconcile-elements.ts'
 import { type Proofs, readProofs, readTimes } from './reconcile-proofs.ts'
 import { rankRows } from './reconcile-ranks.ts'
@@ -218,9 +218,15 @@ function driverSettles({ evidence, proofs }: Question, driver: ExitRecord): bool
   return driver.told === 'term' && evidence.cancelRequestedAt !== undefined && !proofs.missingBegan
 }
 
-/** The driver was told to stop, not by us but maybe by the target, whose word is or will be the cause. */
-function endedFromOutside({ evidence, observation }: Question, driver: ExitRecord): boolean {
-  return driver.told === 'term' && evidence.cancelRequestedAt === undefined && observation?.kind === 'state'
+/**
+ * The driver or a rank was told to stop, not by us but maybe by the target, whose word is or will be the cause; or the
+ * scheduler's launcher broke off. Its word for our driver's own exit code tells nothing new.
+ */
+function endedFromOutside({ evidence, observation, proofs }: Question, driver: ExitRecord): boolean {
+  if (evidence.cancelRequestedAt !== undefined || observation?.kind !== 'state') return false
+  if (driver.told === 'term' || proofs.toldTerm) return true
+  const generic = observation.state === 'failed' && ['exit', 'signal'].includes(failureKind(observation))
+  return hasEvent(evidence.driverEvents, 'launch_failed') && !generic
 }
 
 /** What the driver's own record proves where records of ranks (elements) are missing. */

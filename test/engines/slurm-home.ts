@@ -20,6 +20,8 @@ export interface SlurmTarget {
   readonly root?: string
   /** Questions to Slurm a minute; default: Drover's own. */
   readonly queriesPerMinute?: number
+  /** Variables of the supervisor. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** A home whose target `hpc` is the Slurm of a rig. */
@@ -32,7 +34,7 @@ export class SlurmHome extends LocalHome {
 
   constructor(rig: SshRig, way: SlurmWay, options: FixtureOptions = {}, target: SlurmTarget = {}) {
     const { diskBytes, ...rest } = options
-    super(rest, {}, rig.directory)
+    super(rest, target.environment ?? {}, rig.directory)
     this.rig = rig
     this.way = way
     // Jobs run as another account than ours.

@@ -297,12 +297,13 @@ describe.concurrent('what Slurm takes away', { timeout: PATIENCE_MS * 2 }, () =>
       submitCounted(home, { options: { nodelist: 'node4' }, run: 'exec sleep 300' }),
       submitCounted(home, { options: { nodelist: 'node[3-4]' }, numNodes: 2, run: 'exec sleep 300' }),
     ])
-    await hasBegun(last)
+    for (const job of [last, several]) await hasBegun(job)
     await until('both ranks', PATIENCE_MS, () => readFileSync(several.runs, 'utf8').split('\n').length === 3)
     rig.fault('kill-node', '4')
     const lost = await endsCleanly(home, last)
     expect(lost).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' }, native_word: 'NODE_FAIL' })
-    expect(await endsCleanly(home, several, ['0 1', '1 1'])).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' } })
+    const part = await endsCleanly(home, several, ['0 1', '1 1'])
+    expect(part).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' } })
     rig.fault('revive-node', '4')
   })
 })
