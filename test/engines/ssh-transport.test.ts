@@ -456,7 +456,8 @@ describe('processes', () => {
     transport.watch(`${far}/f`, () => {}, new AbortController().signal)
     const outputs = await Promise.all([1, 2, 3].map(() => transport.run('readlink /proc/$$/fd/1; sleep 0.1')))
     await transport.close()
-    await until(() => rig.processes('node1').length === 0, 3000)
+    // The process that keeps a user's namespaces for rootless podman stays as long as the machine.
+    await until(() => rig.processes('node1').every((line) => /podman|catatonit/.test(line)), 3000)
     for (const { stdout } of outputs)
       expect(rig.on('node1', 'sh', '-c', `ls -d '${dirname(stdout.trim())}' 2>/dev/null || echo gone`)).toBe('gone\n')
     expect(execFileSync('sh', ['-c', `ps -eo args | grep -F '${local}' | grep -v grep || true`], { encoding: 'utf8' })).toBe('')

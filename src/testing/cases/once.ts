@@ -87,7 +87,11 @@ export const onceCases: readonly ExecutorCase[] = [
       })
       await context.supervisorKill9()
       await context.restart()
-      expect(await context.drover.get(started.id)).toMatchObject({ state: 'running' })
+      await until(
+        'the next supervisor to see it run',
+        context.deadlineMs,
+        async () => (await context.drover.get(started.id)).state === 'running',
+      )
       await writeFile(`${started.mark}.go`, '')
       const job = await settled(context.drover, started.id, context.deadlineMs)
       expect(job).toMatchObject({ state: 'failed', exit_code: 4, cause: { kind: 'exit', code: 4 }, attempt: 1 })

@@ -20,6 +20,8 @@ if [ -n "$machine" ]; then
       cluster on sh -c 'mkdir -p /scratch/podman/proc && chmod 755 /scratch/podman && { grep -q " /scratch/podman/proc " /proc/mounts || mount -t proc proc /scratch/podman/proc; } &&
         mkdir -p /scratch/podman/root /scratch/podman/run && chown "$1": /scratch/podman/root /scratch/podman/run &&
         docker -H unix:///scratch/docker/docker.sock save busybox >/scratch/podman/busybox.tar' sh "$(. "$dir/rig.env" && echo "$USER_NAME")" || exit
+      # one that holds the user's namespaces since before that mount does not see it
+      cluster as sh -c "cd / && podman system migrate >/dev/null 2>&1; $ROOTLESS system migrate >/dev/null 2>&1"
       cluster as sh -c "cd /scratch/podman && { $ROOTLESS image inspect localhost/busybox >/dev/null 2>&1 || $ROOTLESS load -i busybox.tar >/dev/null; }"
       ;;
     down)
