@@ -300,7 +300,13 @@ describe('faults', () => {
         return seen.state !== 'running' || /not|proof|known/.test(seen.reason ?? '')
       })
       expect(['running', 'lost', 'finishing']).toContain((await home.drover.get(job.id)).state)
+      // The id is the other's now: ending ours must not end it.
+      await home.drover.cancel(job.id)
+      await until('it was asked whose the id is', PATIENCE_MS, () => home.pjm.callLines().some((line) => /^pjstat .* \d+ $/.test(line)))
+      expect(home.pjm.calls('pjdel')).toBe(0)
+      expect(home.pjm.job(id)?.word).toBe('RUN')
       await home.drover.cancel(other.id)
+      expect(await settled(home.drover, other.id, PATIENCE_MS)).toMatchObject({ state: 'cancelled' })
     } finally {
       await home.close()
     }

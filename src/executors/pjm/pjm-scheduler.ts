@@ -1,11 +1,11 @@
-import { quoteArgv } from '../../driver/quote.ts'
+import { quoteArgv, quoteShell } from '../../driver/quote.ts'
 import type { Scheduler } from '../batch/scheduler.ts'
 import { pjmCapabilities } from './pjm-capabilities.ts'
 import { compilePjm } from './pjm-compiler.ts'
 import { explainCommand, parseExplanation } from './pjm-explain.ts'
 import { pjmCheck, pjmFacts } from './pjm-facts.ts'
 import { type PjmOptions, parsePjmOptions, pjmOptionNames, refusePjmOption } from './pjm-options.ts'
-import { pjmHistory, pjmQueue } from './pjm-queries.ts'
+import { pjmHistory, pjmQueue, pjstatCommand } from './pjm-queries.ts'
 import type { PjmSite } from './pjm-site.ts'
 import { parsePjsub, pjsubCommand } from './pjm-submit.ts'
 
@@ -22,8 +22,31 @@ function ranges(id: string, tasks: readonly number[]): readonly string[] {
   return words
 }
 
-/** One word each: an id that is gone must not keep the others from being deleted. */
-const pjdel = (ids: readonly string[]): string => ids.map((id) => `pjdel ${quoteArgv([id])} </dev/null`).join('; ')
+/** What a table shows of a job's name at least. */
+const SHOWN_NAME = 10
+
+/**
+ * Each id on its own: one that is gone must not keep the others from being deleted. One that was given to another job since,
+ * told by `names`, is left alone.
+ */
+function pjdel(
+  site: PjmSite,
+  ids: readonly string[],
+  operands: (id: string) => readonly string[],
+  names: readonly (string | undefined)[],
+): string {
+  return ids
+    .map((id, at) => {
+      const deletes = operands(id)
+        .map((operand) => `pjdel ${quoteArgv([operand])} </dev/null`)
+        .join('; ')
+      const name = names[at]
+      if (name === undefined) return deletes
+      const shown = `$(${quoteArgv([...pjstatCommand(site, 'active'), id])} </dev/null)`
+      return `case "${shown}" in *${quoteShell(name.slice(0, SHOWN_NAME))}*) ${deletes} ;; esac`
+    })
+    .join('; ')
+}
 
 /** PJM, the job operation software of Fujitsu's Technical Computing Suite, at one site: pjsub, pjstat, pjdel. */
 export function createPjmScheduler(site: PjmSite): Scheduler<PjmOptions> {
@@ -43,8 +66,8 @@ export function createPjmScheduler(site: PjmSite): Scheduler<PjmOptions> {
     queue: pjmQueue(site),
     history: pjmHistory(site),
     // There is no public way to signal a job's script alone.
-    cancelCommand: (ids) => pjdel(ids),
-    cancelTasksCommand: (id, tasks) => pjdel(ranges(id, tasks)),
+    cancelCommand: (ids, _, names = []) => pjdel(site, ids, (id) => [id], names),
+    cancelTasksCommand: (id, tasks, name) => pjdel(site, [id], () => ranges(id, tasks), [name]),
     explain: { command: (id) => explainCommand(site, id), parse: parseExplanation },
   }
 }
