@@ -38,7 +38,7 @@ async function survives(context: CaseContext, reached: (directory: string, state
   if (job) expect(again.id).toBe(job.id)
   expect(await settled(context.drover, again.id, context.deadlineMs)).toMatchObject({ state: 'succeeded', attempt: 1 })
   expect(await readFile(runs, 'utf8')).toBe('run\n')
-  expect((await context.drover.list()).length).toBe(1)
+  expect((await context.drover.list({ target: context.target })).length).toBe(1)
 }
 
 const STEPS: Readonly<Record<string, (directory: string, state: string | undefined) => boolean>> = {
