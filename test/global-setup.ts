@@ -9,8 +9,11 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Builds what the tests run; gives this run a directory of its own; fails the run when a process outlives its test. */
 export function setup(): () => void {
-  const built = spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: root, encoding: 'utf8' })
-  if (built.status !== 0) throw new Error(`the build failed:\n${built.stdout}${built.stderr}`)
+  // Runs side by side share one build; whoever starts them has made it.
+  if (process.env['DROVER_TEST_BUILT'] === undefined) {
+    const built = spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: root, encoding: 'utf8' })
+    if (built.status !== 0) throw new Error(`the build failed:\n${built.stdout}${built.stderr}`)
+  }
   const directory = mkdtempSync(join(tmpdir(), 'drover-test-'))
   // Workers inherit it; a process that names it was started by a test of this run and of no other.
   process.env[TEST_DIRECTORY] = directory

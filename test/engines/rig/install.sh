@@ -4,7 +4,7 @@
 #   install.sh [ssh] [slurm] [docker] [postgres]        default: slurm
 #
 #   ssh       sshd + rsync + network tools + other login shells + rclone + Open MPI   (needed by cluster.sh up --ssh-only, fault.sh)
-#   slurm     Slurm + munge + slurmdbd/mariadb + slurmrestd + sshd + rsync + network tools (needed by cluster.sh, fault.sh)
+#   slurm     Slurm + munge + slurmdbd/mariadb + slurmrestd + sshd + sshfs + rsync + network tools (needed by cluster.sh, fault.sh)
 #   docker    docker.io + podman (rootless too) + runc + busybox-static                     (needed by docker.sh, podman.sh)
 #   postgres  postgresql server                                                             (needed by postgres.sh)
 #
@@ -18,7 +18,7 @@ for set in "${@:-slurm}"; do
   case $set in
     ssh)      pkgs+=(openssh-server openssh-client rsync iproute2 iputils-ping procps util-linux python3-minimal e2fsprogs busybox fish tcsh rclone openmpi-bin) ;;
     slurm)    pkgs+=(slurm-wlm slurm-client munge slurmdbd slurmrestd slurm-wlm-jwt-plugin mariadb-server openssh-server openssh-client rsync
-                     iproute2 iputils-ping procps util-linux) ;;
+                     iproute2 iputils-ping procps util-linux e2fsprogs sshfs) ;;
     docker)   pkgs+=(docker.io busybox-static podman runc uidmap) ;;
     postgres) pkgs+=(postgresql) ;;
     *) echo "install.sh: unknown set '$set' (ssh, slurm, docker, postgres)" >&2; exit 2 ;;
