@@ -95,10 +95,7 @@ export async function submitBatch<Options>(
   if (doubt === undefined) {
     const first = await submitOnce(scheduler, plan, io, secrets, false)
     if (first.kind === 'accepted') return first.id
-    if (first.kind === 'refused') {
-      // A refusal that only looks like one: the scheduler is asked whether it has made the job all the same.
-      throw refusal(scheduler, plan, first)
-    }
+    if (first.kind === 'refused') throw refusal(scheduler, plan, first)
   }
   const found = await findSubmitted(scheduler, plan, io, site)
   if (found.kind === 'found') {
