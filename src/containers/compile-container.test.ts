@@ -44,6 +44,19 @@ const cases = [
     { ...plain, gpus: 1, fileMounts: ['~/data'] },
   ],
   [
+    'enroot',
+    {
+      ...plainContainer('nvcr.io/nvidia/pytorch:24.05-py3'),
+      runtime: 'enroot',
+      mounts: [{ source: '/data', target: '/in', readOnly: true }],
+      user: 'root',
+      options: ['--conf', 'c'],
+    },
+    { setup: 'pip install x', run: { kind: 'script', text: 'echo hi' } },
+    { ...plain, gpus: 1, variables: ['LR', 'TOKEN'], fileMounts: ['~/data'] },
+  ],
+  ['enroot-file', { ...plainContainer('~/images/a.sqsh'), runtime: 'enroot' }, { run: { kind: 'argv', argv: ['echo', "it's"] } }, plain],
+  [
     'apptainer-file',
     { ...plainContainer('~/images/a b.sif'), runtime: 'apptainer' },
     { run: { kind: 'script', text: 'echo hi' } },

@@ -3,6 +3,7 @@ import type { ContainerSpec } from '../task/container.ts'
 import type { RunSpec } from '../task/task-spec.ts'
 import { compileApptainer } from './apptainer-script.ts'
 import { BOX } from './box-script.ts'
+import { compileEnroot } from './enroot-script.ts'
 import { FAILURES, OWN_RANK } from './failure-script.ts'
 import { KEEPER, PHASE } from './inside-script.ts'
 
@@ -54,6 +55,8 @@ export function compileContainer(
   const setup = inner.setup === undefined ? undefined : innerScript({ kind: 'script', text: inner.setup })
   const run = innerScript(inner.run)
   if (spec.runtime === 'apptainer') return compileApptainer(spec, { ...(setup === undefined ? {} : { setup }), run }, facts)
+  if (spec.runtime === 'enroot')
+    return compileEnroot(spec, { ...(setup === undefined ? {} : { setup }), run }, facts, [...COMMON, ...facts.variables])
   return {
     setup: `${head(spec, facts)}
 (umask 077 && mkdir -p "$_d_box_dir/setup" "$_d_box_dir/run" "$_d_box_dir/home")

@@ -3,7 +3,7 @@ import { either, flag, list, parsed, record, type Shape, text, word } from './sh
 import { parseSize, SIZE_FORMS } from './sizes.ts'
 
 /** Programs that run containers; `pyxis` is a part of Slurm's srun. */
-export const CONTAINER_RUNTIMES = ['docker', 'podman', 'apptainer', 'pyxis'] as const
+export const CONTAINER_RUNTIMES = ['docker', 'podman', 'apptainer', 'enroot', 'pyxis'] as const
 export type ContainerRuntime = (typeof CONTAINER_RUNTIMES)[number]
 
 /** A directory or file of the node that the container sees. Paths are absolute; `source` may begin with `~/`. */

@@ -1,14 +1,7 @@
+import { enrootImage } from '../../containers/enroot-image.ts'
 import { InputError } from '../../errors.ts'
 import type { BatchRequest } from '../batch/scheduler.ts'
 import type { ResolvedTask } from '../executor.ts'
-
-/** `nvcr.io/team/image:1` → `nvcr.io#team/image:1`, as enroot writes a registry; a path of a .sqsh file stays. */
-export function enrootImage(image: string): string {
-  const name = image.replace(/^docker:(?:\/\/)?/, '')
-  if (name.includes('#') || /^(?:\/|~\/|\.)/.test(name)) return name
-  const [registry = '', ...rest] = name.split('/')
-  return rest.length > 0 && (/[.:]/.test(registry) || registry === 'localhost') ? `${registry}#${rest.join('/')}` : name
-}
 
 /**
  * Options by which pyxis (NVIDIA, 0.11 and later) makes srun start every phase in a container; undefined: the task has none, or
