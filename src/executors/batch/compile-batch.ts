@@ -1,6 +1,6 @@
 import type { DriverAllocation } from '../../driver/driver-options.ts'
 import { quoteShell } from '../../driver/quote.ts'
-import { DroverError } from '../../errors.ts'
+import { DroverError, InputError } from '../../errors.ts'
 import { masterPortOf } from '../../launchers/master-port.ts'
 import type { SchedulerFacts } from '../../targets/site-facts.ts'
 import { compilePlace } from '../compile-place.ts'
@@ -63,8 +63,11 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, given: Reso
     first: part * partSize,
     count: Math.min(partSize, tasks - part * partSize),
   }))
+  // Setup has a time limit of its own where elements have theirs.
+  const rounds = task.array ? Math.ceil(chunk / slots) + (task.setup === undefined ? 0 : 1) : 1
   const request = (part?: { readonly count: number }, suffix = name) => ({
-    task: given,
+    task: { ...given, perNode: demandOf(given, slots) },
+    ...(task.timeoutMs === undefined ? {} : { limitMs: task.timeoutMs * rounds + task.graceMs }),
     options,
     site,
     facts,
@@ -160,6 +163,21 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, given: Reso
 /** A signal that warns of the limit may come at once: it must not end the shell that is about to wait for it. */
 function startOf({ warning }: DriverAllocation, driver: string): readonly string[] {
   return warning === undefined ? [`exec sh ${quoteShell(driver)}`] : [`trap : ${warning.received}`, `. ${quoteShell(driver)}`]
+}
+
+/** What one task of the scheduler needs for elements that run side by side in it. */
+function demandOf({ name, perNode }: ResolvedTask, slots: number): ResolvedTask['perNode'] {
+  if (slots === 1) return perNode
+  if (perNode.gpus > 0)
+    throw new InputError(
+      'unsupported',
+      `task ${name}: pack_slots is ${slots}, and elements that run side by side would share the same GPUs`,
+      {
+        hint: 'Leave pack_slots out: packed elements run one after another, each with all GPUs of its task.',
+      },
+    )
+  const { cpus, memoryBytes } = perNode
+  return { ...perNode, cpus: cpus * slots, ...(memoryBytes === undefined ? {} : { memoryBytes: memoryBytes * slots }) }
 }
 
 /** The login node's devices are none of the job's: those the scheduler gives. */

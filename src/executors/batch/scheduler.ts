@@ -104,7 +104,10 @@ export type SubmitAnswer =
 
 /** A task on its way to the scheduler. */
 export interface BatchRequest<Options> {
+  /** `perNode`: what one task of the scheduler needs, that of all elements which run in it at one time. */
   readonly task: ResolvedTask
+  /** What the scheduler's own limit has to allow, ms, for its limit is not to be the first; undefined: the task has no timeout. */
+  readonly limitMs?: number
   readonly options: Options
   readonly site: SiteFacts
   readonly facts: SchedulerFacts

@@ -67,11 +67,11 @@ interface Shape {
 
 /** Directives of one kind of node. */
 function shapeOf(wish: NodeWish, request: BatchRequest<SlurmOptions>, first: boolean): Shape {
-  const { task, options, facts, after } = request
+  const { task, options, facts, after, limitMs } = request
   const { plain: all, native, exclusive } = options
   const { gres, dependency, time, hold, mem, ...plain } = { ...all, ...wish.plain }
   const gpu = wish.gpus > 0 ? gpuRequest({ ...task, perNode: wish }, facts, plain['partition']) : undefined
-  const limit = task.timeoutMs === undefined ? time : String(minutes(task.timeoutMs + task.graceMs))
+  const limit = limitMs === undefined ? time : String(minutes(limitMs))
   const conditions = { ok: 'afterok', any: 'afterany', failed: 'afternotok' } as const
   const dependencies = first
     ? [...after.map(({ id, condition }) => `${conditions[condition]}:${id}`), ...(dependency === undefined ? [] : [dependency])]
@@ -116,7 +116,7 @@ function asksCpus({ spec }: ResolvedTask): boolean {
 }
 
 /** What the partition does not give; Slurm takes such jobs and lets them wait for ever (22.05: PartitionConfig, PartitionTimeLimit). */
-function doubts(wish: NodeWish, named: string | undefined, { task, facts }: BatchRequest<SlurmOptions>): readonly string[] {
+function doubts(wish: NodeWish, named: string | undefined, { limitMs: needed, facts }: BatchRequest<SlurmOptions>): readonly string[] {
   const names = named?.split(',')
   const partitions = facts.partitions.filter((each) => (names === undefined ? each.isDefault : names.includes(each.name)))
   if (partitions.length === 0) return []
@@ -124,7 +124,7 @@ function doubts(wish: NodeWish, named: string | undefined, { task, facts }: Batc
   const most = (of: (each: (typeof partitions)[number]) => number | undefined): number =>
     Math.max(...partitions.map((each) => of(each) ?? Number.POSITIVE_INFINITY))
   const limitMs = most(({ maxTimeMs }) => maxTimeMs)
-  const asked = task.timeoutMs === undefined ? 0 : minutes(task.timeoutMs + task.graceMs) * 60_000
+  const asked = needed === undefined ? 0 : minutes(needed) * 60_000
   const lacks = (what: string, most: number | string): string =>
     `partition ${where} ${what} (${most}): the job would wait for ever unless the site makes an exception for you`
   return [
