@@ -10,6 +10,7 @@ import { clusterKind } from './cluster/cluster-kind.ts'
 import { CLUSTER_KIND, type Holder } from './cluster/cluster-target.ts'
 import type { Executor, Logger, SiteFacts } from './executor.ts'
 import { localKind } from './local/local-executor.ts'
+import { pbsKind } from './pbs/pbs-kind.ts'
 import { pjmKind } from './pjm/pjm-kind.ts'
 import { slurmKind } from './slurm/slurm-kind.ts'
 import { sshKind } from './ssh/ssh-kind.ts'
@@ -56,7 +57,7 @@ export interface ExecutorKind {
   sessionArguments?(target: Target, node: string, environment: ConnectWorld['environment']): readonly string[] | undefined
 }
 
-const kinds: readonly ExecutorKind[] = [localKind, sshKind, slurmKind, pjmKind]
+const kinds: readonly ExecutorKind[] = [localKind, sshKind, slurmKind, pbsKind, pjmKind]
 
 /** Names of all kinds, in the order of the documentation. */
 export function executorKinds(): readonly string[] {
