@@ -39,7 +39,8 @@ async function viewCluster(target: Target, { store, targets, now }: JobControl):
     target: String(target.options['on'] ?? ''),
     job: row.id,
     native_id: row.nativeId ?? null,
-    state: row.state,
+    // Its nodes have spoken: a queue that says otherwise is late.
+    state: found !== undefined && (row.state === 'queued' || row.state === 'starting') ? 'running' : row.state,
     reason: row.reason ?? row.cause?.message ?? null,
     num_nodes: numNodes,
     nodes: (found?.site.nodes ?? []).map(({ node, ip, cpus, memoryBytes, gpus }) => {
