@@ -64,7 +64,9 @@ export function runExecutorCases(executor: ExecutorUnderTest): void {
         try {
           const missing = (each.needs ?? []).filter((hook) => fixture[hook] === undefined)
           if (missing.length > 0) context.skip(`the fixture offers no ${missing.join(', ')}`)
-          await each.run(createContext(fixture, { target: executor.target, deadlineMs }, submitted))
+          await each.run(
+            createContext(fixture, { target: executor.target, manyElements: executor.manyElements ?? {}, deadlineMs }, submitted),
+          )
         } catch (error) {
           // What a failed case leaves running would take the room of the others.
           await Promise.allSettled(submitted.map((id) => fixture.drover.cancel(id)))
@@ -78,7 +80,11 @@ export function runExecutorCases(executor: ExecutorUnderTest): void {
 }
 
 /** What the case gets: members are read afresh, because a restart changes `drover`; a hook that `needs` left out throws. */
-function createContext(fixture: Fixture, own: { readonly target: string; readonly deadlineMs: number }, submitted: string[]): CaseContext {
+function createContext(
+  fixture: Fixture,
+  own: Pick<CaseContext, 'target' | 'manyElements' | 'deadlineMs'>,
+  submitted: string[],
+): CaseContext {
   const drover = bindMembers<Drover>(() => fixture.drover, {
     submit: async (...given) => {
       const jobs = await fixture.drover.submit(...given)

@@ -1,4 +1,5 @@
 import type { Drover, Job } from '../jobs/drover.ts'
+import type { CaseTask } from './task-values.ts'
 
 /** How a fixture is to be opened. */
 export interface FixtureOptions {
@@ -50,6 +51,11 @@ export interface ExecutorUnderTest {
   readonly skip?: Readonly<Record<string, string>>
   /** Factor on every deadline; schedulers that look around once a minute need more. Default 1. */
   readonly patience?: number
+  /**
+   * What a task of a thousand elements that take no time is given beside: where each would be a job of its own, several to one.
+   * Default nothing.
+   */
+  readonly manyElements?: Pick<CaseTask, 'options'>
   /** A reason why `diskBytes` cannot be honoured; undefined: it can. */
   readonly smallDisk?: string
 }
@@ -57,6 +63,8 @@ export interface ExecutorUnderTest {
 /** What a case is called with. Every hook is there: a case that lists it under `needs` may call it. */
 export interface CaseContext extends Required<Fixture> {
   readonly target: string
+  /** As the executor has it. */
+  readonly manyElements: Pick<CaseTask, 'options'>
   /** Milliseconds a case waits for something before it fails. */
   readonly deadlineMs: number
 }

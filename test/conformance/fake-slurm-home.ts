@@ -13,16 +13,24 @@ export class FakeSlurmHome extends LocalHome {
   readonly #options: SlurmOptions
 
   /**
-   * `limits`: the line of the configuration. Default: the budget of a real controller would make tests slow, and nobody is
-   * hurt by questions to this one.
+   * `budget`: that of users. Default: it would make tests slow, and nobody is hurt by questions to this one. `graceSeconds`: how
+   * long proof is awaited; default: what users have.
    */
-  constructor(options: FixtureOptions = {}, slurm: SlurmOptions = {}, limits = 'limits: {queries_per_minute: 120, query_burst: 20}\n') {
+  constructor(
+    options: FixtureOptions = {},
+    slurm: SlurmOptions = {},
+    own: { readonly budget?: boolean; readonly graceSeconds?: number } = {},
+  ) {
     super(options)
     this.#options = slurm
     this.root = join(this.base, `root${options.homeName ?? ''}`)
+    if (own.graceSeconds !== undefined) this.environment['DROVER_PROOF_GRACE'] = String(own.graceSeconds)
     const config = join(this.base, '.config', 'drover')
     mkdirSync(config, { recursive: true })
-    writeFileSync(join(config, 'config.yaml'), `${limits}targets:\n  hpc:\n    kind: slurm\n    root: ${JSON.stringify(this.root)}\n`)
+    writeFileSync(
+      join(config, 'config.yaml'),
+      `${own.budget ? '' : 'limits: {queries_per_minute: 120, query_burst: 20}\n'}targets:\n  hpc:\n    kind: slurm\n    root: ${JSON.stringify(this.root)}\n`,
+    )
   }
 
   get slurm(): FakeSlurm {

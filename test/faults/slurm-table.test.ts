@@ -30,9 +30,8 @@ class TableHome extends FakeSlurmHome implements SchedulerFixture {
         ...(site.maxArraySize === undefined ? {} : { maxArraySize: site.maxArraySize }),
         ...(site.strict ? { accounts: ['', 'lab'], qos: ['normal'], enforcePartLimits: 'ALL' } : {}),
       },
-      site.realBudget ? '' : undefined,
+      { budget: site.realBudget ?? false, graceSeconds: GRACE_SECONDS },
     )
-    this.environment['DROVER_PROOF_GRACE'] = String(GRACE_SECONDS)
   }
 
   /** Before the fake's own commands stand ones that change their answers. */

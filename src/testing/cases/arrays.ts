@@ -9,6 +9,7 @@ export const arrayCases: readonly ExecutorCase[] = [
     name: 'an array of 1,000 with 3 failures counts and names them',
     run: async (context) => {
       const job = await runToEnd(context, {
+        ...context.manyElements,
         array: { elements: { kind: 'count', count: 1000 }, size: 1000 },
         run: 'echo "element $DROVER_ARRAY_INDEX"; case $DROVER_ARRAY_INDEX in 17|500|999) exit 4;; esac',
       })
