@@ -3,7 +3,6 @@ import {
   constants,
   existsSync,
   fchmodSync,
-  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -13,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { freshSize } from './fresh-size.ts'
 import type { FilePiece, FileToWrite } from './transport.ts'
 import { fileError, systemCode } from './transport-errors.ts'
 
@@ -108,7 +108,7 @@ export function readPiece(piece: { readonly path: string; readonly offset: numbe
     throw fileError('read', path, error)
   }
   try {
-    const { size } = fstatSync(descriptor)
+    const size = freshSize(descriptor, path)
     const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(piece.maxBytes, size - offset)))
     let filled = 0
     while (filled < bytes.length) {
