@@ -37,7 +37,8 @@ export function firstRankFailure(evidence: Evidence): Cause | undefined {
     if (isUnproven(each)) continue
     if (record.kind !== 'record') {
       const at = lost.get(rank)
-      if (record.kind === 'none' && at !== undefined) failing.push({ rank, at, order: TOLD_ORDER.lost, cause: () => lostRankCause(rank) })
+      if (record.kind === 'none' && at !== undefined)
+        failing.push({ rank, at, order: TOLD_ORDER.lost, cause: () => lostRankCause(rank, evidence) })
       continue
     }
     const { told, code, endedAt } = record.record
@@ -54,11 +55,14 @@ export function firstRankFailure(evidence: Evidence): Cause | undefined {
   return first(failing, (each) => [each.at, each.order, each.rank]).cause()
 }
 
-function lostRankCause(rank: number): Cause {
+function lostRankCause(rank: number, { driverEvents }: Evidence): Cause {
+  // A launcher that starts nothing says why.
+  const said = driverEvents.findLast(({ word }) => word === 'launch_failed')?.detail['text'] ?? ''
+  const text = said.replaceAll('%20', ' ').replaceAll('%25', '%')
   return {
     kind: 'driver',
     rank,
-    message: `the runner of rank ${rank} died without a record (killed from outside?); how its script ended is unknown`,
+    message: `the runner of rank ${rank} died without a record (${text === '' ? 'killed from outside?' : `the launcher says: ${text}`}); how its script ended is unknown`,
   }
 }
 

@@ -26,7 +26,7 @@ const cases: readonly [string, Partial<TaskInput>, Record<string, unknown>?][] =
         account: 'team',
         het: [
           { nodes: 1, cpus: 4, memory: '8GB' },
-          { nodes: 2, cpus: 32, accelerators: 'H100:8', partition: 'gpu', constraint: 'nvlink' },
+          { nodes: 2, cpus: 32, memory: '64GB', accelerators: 'H100:8', partition: 'gpu', constraint: 'nvlink' },
         ],
       },
     },
@@ -160,6 +160,11 @@ describe('what one job cannot ask for', () => {
     ],
     ['cores twice', { resources: { cpus: 4 }, options: { cpus_per_gpu: 4 } }, /cpus_per_gpu and resources\.cpus exclude/],
     ['components without their nodes', { options: { het: [{ nodes: 1 }, { nodes: 2 }] } }, /have 3 nodes, and num_nodes is 1/],
+    [
+      'memory of some components',
+      { num_nodes: 2, options: { het: [{ nodes: 1, memory: '1GB' }, { nodes: 1 }] } },
+      /all say how much memory/,
+    ],
     ['a GPU that the site has not', { resources: { accelerators: 'MI300:1' } }, /has no GPU of type MI300/],
     ['A10 where only A100 is', { resources: { accelerators: 'A10:1' }, options: { partition: 'mixed' } }, /no GPU of type A10\b/],
     [

@@ -181,6 +181,13 @@ function validateRequest({ task, options, attemptDir, array }: BatchRequest<Slur
   const nodes = het.reduce((sum, each) => sum + each.nodes, 0)
   if (nodes !== task.numNodes)
     refuse(`its components (option het) have ${nodes} nodes, and num_nodes is ${task.numNodes}`, `Write num_nodes: ${nodes}.`)
+  const withMemory = het.filter(({ memoryBytes = task.perNode.memoryBytes }) => memoryBytes !== undefined)
+  // srun (22.05): SLURM_MEM_PER_CPU, SLURM_MEM_PER_GPU, and SLURM_MEM_PER_NODE are mutually exclusive, also between components.
+  if (withMemory.length > 0 && withMemory.length < het.length)
+    refuse(
+      'srun starts components (option het) together only where all say how much memory, or none',
+      'Write memory for each, or resources.memory.',
+    )
   if (array !== undefined)
     refuse('an array cannot be heterogeneous (option het)', 'Leave out het, or submit the elements as jobs of their own.')
   if (task.spec.remoteScript !== undefined)

@@ -15,6 +15,7 @@
 #SBATCH --ntasks=2
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=32
+#SBATCH --mem=65536M
 #SBATCH --account=team
 #SBATCH --partition=gpu
 #SBATCH --constraint=nvlink
