@@ -18,6 +18,8 @@ describe('live states', () => {
     ['events not read again yet', 'running', evidence(['none']), word('running'), 'running'],
     ['resumed', 'suspended', evidence(['none']), word('running'), 'running'],
     ['suspended', 'running', script, word('suspended'), 'suspended'],
+    ['the answer is older than the script', 'running', script, word('queued'), 'running'],
+    ['started anew by the scheduler, it waits again', 'running', { ...script, requeues: true }, word('queued'), 'queued'],
     ['foreign', 'queued', evidence(['none'], { driver: 'foreign' }), word('running'), 'running'],
     ['found again', 'lost', evidence(['none']), word('running'), 'starting'],
     ['a word again after missing', 'finishing', evidence(['none'], since), word('queued'), 'queued'],

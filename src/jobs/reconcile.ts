@@ -262,8 +262,15 @@ function live(question: Question, word: NativeWord, driver: ExitRecord | undefin
       : unchanged(question, 'unknown word', warning)
   }
   if (driver && word.state !== 'queued') return { rule: 'live word', state: 'finishing' }
-  const state = word.state === 'running' || word.state === 'starting' ? progress(question, word.state) : word.state
-  return { rule: 'live word', state }
+  // An answer may be older than what the runner wrote meanwhile; a job that is not requeued does not wait a second time.
+  const outdated = word.state === 'queued' && !question.evidence.requeues && began(question.evidence)
+  const moves = outdated || word.state === 'running' || word.state === 'starting'
+  return { rule: 'live word', state: moves ? progress(question, word.state === 'running' ? 'running' : 'starting') : word.state }
+}
+
+/** Our driver has begun; of an array's tasks others may wait on. */
+function began({ driver, elements, ranks }: Evidence): boolean {
+  return driver === 'ours' && elements === undefined && ranks.some((rank) => rank.events.length > 0)
 }
 
 /** `running` is the run script's; before that, and while setup runs, a job is `starting`. A foreign script tells nothing more. */
