@@ -1,8 +1,9 @@
 import { toDouble } from '../values/complex-parts.ts'
-import { type PythonError, typeError } from '../values/python-error.ts'
+import { PythonError, typeError } from '../values/python-error.ts'
 import { Complex, isList, typeName, type Value } from '../values/value.ts'
 import { multiplyComplex, toComplex } from './complex-arithmetic.ts'
 import { isInt, isNumeric, isReal, unsupported } from './operands.ts'
+import { isIndexSized, NOT_INDEX_SIZED, refuseHuge } from './sizes.ts'
 
 /** `a + b`: numbers, and text, lists or bytes joined. Throws `PythonError` with CPython's words. */
 export function add(a: Value, b: Value): Value {
@@ -61,22 +62,15 @@ function isSequence(value: Value): value is Sequence {
   return typeof value === 'string' || isList(value) || value instanceof Uint8Array
 }
 
-/** Elements, characters or bytes that a repetition may have; Python would need gigabytes for more. */
-const MOST_REPEATED = 2 ** 28
-
 function repeat(sequence: Sequence, times: Value): Value {
   if (!isInt(times)) throw typeError(`can't multiply sequence by non-int of type '${typeName(times)}'`)
   const wanted = BigInt(times)
+  if (!isIndexSized(wanted)) throw new PythonError('OverflowError', NOT_INDEX_SIZED)
   const count = wanted > 0n ? wanted : 0n
-  if (count * BigInt(sequence.length) > MOST_REPEATED) throw tooLarge(`a repetition of ${count * BigInt(sequence.length)} elements`)
+  refuseHuge(count * BigInt(sequence.length), `a repetition of ${count * BigInt(sequence.length)} elements`)
   if (sequence.length === 0 || count === 0n) return typeof sequence === 'string' ? '' : isList(sequence) ? [] : new Uint8Array(0)
   const n = Number(count)
   if (typeof sequence === 'string') return sequence.repeat(n)
   if (isList(sequence)) return Array.from({ length: n }, () => sequence).flat()
   return Buffer.concat(Array.from({ length: n }, () => sequence))
-}
-
-/** The refusal of a result that would not fit into memory; Python's own error, `MemoryError`, has no text. */
-export function tooLarge(what: string): PythonError {
-  return typeError(`${what} is too large: at most ${MOST_REPEATED}`)
 }

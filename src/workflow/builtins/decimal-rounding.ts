@@ -28,12 +28,16 @@ export function fixedText(value: number, places: number): string {
 export function exponentialDigits(value: number, places: number): [digits: string, exponent: number] {
   if (value === 0) return ['0'.repeat(places + 1), 0]
   const [numerator, denominator] = fractionOf(value)
+  // The shortest digits round up where there are few bits: 5e-324 is 4.94…e-324.
   let exponent = Number(value.toExponential().split('e')[1])
-  const shift = places - exponent
-  let rounded =
-    shift >= 0
+  const digitsAt = (first: number): bigint => {
+    const shift = places - first
+    return shift >= 0
       ? roundHalfEven(numerator * 10n ** BigInt(shift), denominator)
       : roundHalfEven(numerator, denominator * 10n ** BigInt(-shift))
+  }
+  let rounded = digitsAt(exponent)
+  if (rounded < 10n ** BigInt(places)) rounded = digitsAt(--exponent)
   if (rounded === 10n ** BigInt(places + 1)) {
     rounded /= 10n
     exponent++

@@ -3,7 +3,7 @@ import { PythonError } from '../values/python-error.ts'
 import type { Value } from '../values/value.ts'
 import { divideComplex, toComplex } from './complex-arithmetic.ts'
 import { isInt, isNumeric, isReal, unsupported } from './operands.ts'
-import { formatPercent } from './percent-format.ts'
+import { formatPercent, formatPercentBytes } from './percent-format.ts'
 
 function zeroDivision(message: string): PythonError {
   return new PythonError('ZeroDivisionError', message)
@@ -101,6 +101,7 @@ export function modulo(a: Value, b: Value): Value {
     return rest !== 0n && rest < 0n !== y < 0n ? rest + y : rest
   }
   if (typeof a === 'string') return formatPercent(a, b)
+  if (a instanceof Uint8Array) return formatPercentBytes(a, b)
   if (!isReal(a) || !isReal(b)) throw unsupported('%', a, b)
   const [x, y] = [toDouble(a), toDouble(b)]
   if (y === 0) throw zeroDivision('float modulo')

@@ -12,14 +12,19 @@ const HALF_PI = ((BigInt(PI_DIGITS) << BITS) / 10n ** BigInt(PI_DIGITS.length - 
 /** Above this the digits of pi kept here do not reach; the platform's function answers. */
 const LARGEST = 2 ** 100
 
+/** Below this the sine is its argument and the cosine 1, to the last digit. */
+const SMALLEST = 2 ** -28
+
 /** `sin(x)`, rounded correctly up to 2^100. */
 export function exactSin(x: number): number {
-  return Math.abs(x) < LARGEST && x !== 0 ? quadrant(x, 0n) : Math.sin(x)
+  if (Math.abs(x) < SMALLEST) return x
+  return Math.abs(x) < LARGEST ? quadrant(x, 0n) : Math.sin(x)
 }
 
 /** `cos(x)`, rounded correctly up to 2^100. */
 export function exactCos(x: number): number {
-  return Math.abs(x) < LARGEST && x !== 0 ? quadrant(x, 1n) : Math.cos(x)
+  if (Math.abs(x) < SMALLEST) return 1
+  return Math.abs(x) < LARGEST ? quadrant(x, 1n) : Math.cos(x)
 }
 
 function quadrant(x: number, shift: bigint): number {

@@ -102,9 +102,10 @@ export function sleepMs(delay: Value): number {
   const seconds = Number(delay)
   if (Number.isNaN(seconds)) throw valueError('Invalid value NaN (not a number)')
   if (Math.abs(seconds) >= 2 ** 63 / 1e9) {
+    const isFloat = typeof delay === 'number'
     throw new PythonError(
       'OverflowError',
-      typeof delay === 'number' ? 'timestamp too large to convert to C _PyTime_t' : 'timestamp too large to convert to C PyTime_t',
+      isFloat ? 'timestamp out of range for platform time_t' : 'timestamp too large to convert to C _PyTime_t',
     )
   }
   if (seconds < 0) throw valueError('sleep length must be non-negative')

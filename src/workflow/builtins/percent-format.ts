@@ -5,6 +5,7 @@ import { toInt } from './conversion.ts'
 import { exponentialDigits, fixedText } from './decimal-rounding.ts'
 import { isInt, isReal } from './operands.ts'
 import { ascii, repr, str } from './python-text.ts'
+import { refuseHuge } from './sizes.ts'
 
 interface Conversion {
   readonly flags: string
@@ -16,14 +17,29 @@ interface Conversion {
 const CONVERSION = /%(?:\(([^()]*)\))?([-+ #0]*)(\d*)(?:\.(\d*))?[hlL]?(.)?/gsu
 
 /**
+ * `bytes % value` of Python: as for text, but `%s` and `%b` take bytes only. Throws `TypeError`.
+ */
+export function formatPercentBytes(bytes: Uint8Array, value: Value): Uint8Array {
+  const text = Buffer.from(bytes).toString('latin1')
+  const wantsBytes = /%[-+ #0]*\d*(?:\.\d*)?[sb]/.test(text)
+  if (wantsBytes && !(value instanceof Uint8Array)) {
+    throw typeError(`%b requires a bytes-like object, or an object that implements __bytes__, not '${typeName(value)}'`)
+  }
+  const argument = wantsBytes && value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value
+  const what = wantsBytes ? text.replace(/(%[-+ #0]*\d*(?:\.\d*)?)b/g, '$1s') : text
+  return Buffer.from(formatPercent(what, argument, 'bytes'), 'latin1')
+}
+
+/**
  * `text % value` of Python: `'%05d' % 42` → `00042`. One value, or the keys of an object by `%(key)s`. The `*` width,
  * which takes a tuple, can't occur: values of ports are lists, and a list is one argument.
  */
-export function formatPercent(text: string, value: Value): string {
+export function formatPercent(text: string, value: Value, kind: 'string' | 'bytes' = 'string'): string {
   let isUsed = false
-  const formatted = text.replace(CONVERSION, (_, key: string | undefined, flags: string, width: string, precision, letter, offset) => {
+  const formatted = text.replace(CONVERSION, (whole, key: string | undefined, flags: string, width: string, precision, letter, offset) => {
     if (letter === undefined) throw valueError('incomplete format')
-    if (letter === '%') return '%'
+    if (whole === '%%') return '%'
+    if (letter === '*') throw typeError(isInt(value) ? 'not enough arguments for format string' : '* wants int')
     let argument = value
     if (key !== undefined) {
       if (!isDict(value)) throw typeError('format requires a mapping')
@@ -35,11 +51,11 @@ export function formatPercent(text: string, value: Value): string {
       isUsed = true
     }
     const places = precision === undefined ? undefined : Number(precision || '0')
-    return convert(argument, { flags, width: Number(width || '0'), precision: places, letter }, offset + _.length - letter.length)
+    return convert(argument, { flags, width: Number(width || '0'), precision: places, letter }, offset + whole.length - letter.length)
   })
   // Lists, objects and bytes count as mappings, whose use isn't checked.
   if (!isUsed && !isDict(value) && !isList(value) && !(value instanceof Uint8Array)) {
-    throw typeError('not all arguments converted during string formatting')
+    throw typeError(`not all arguments converted during ${kind} formatting`)
   }
   return formatted
 }
@@ -122,6 +138,7 @@ function exponential(digits: string, exponent: number, point: string): string {
 }
 
 function pad(prefix: string, text: string, how: Conversion): string {
+  refuseHuge(BigInt(how.width), `a width of ${how.width}`)
   const missing = how.width - Array.from(prefix + text).length
   if (missing <= 0) return prefix + text
   if (how.flags.includes('-')) return prefix + text + ' '.repeat(missing)

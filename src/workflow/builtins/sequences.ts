@@ -1,9 +1,9 @@
 import { PythonError, typeError, valueError } from '../values/python-error.ts'
 import { isDict, isList, typeName, type Value } from '../values/value.ts'
-import { tooLarge } from './arithmetic.ts'
 import { compare } from './comparison.ts'
 import { asIndex } from './conversion.ts'
 import { isInt } from './operands.ts'
+import { isIndexSized, NOT_INDEX_SIZED, refuseHuge } from './sizes.ts'
 import { length } from './statistics.ts'
 
 /** The elements Python iterates over: of a list, characters, keys, byte values. Throws `TypeError`. */
@@ -39,6 +39,7 @@ export function elementAt(values: Value, n: Value): Value {
   const list = listOr(values, 'is not subscriptable')
   if (!isInt(n)) throw typeError(`list indices must be integers or slices, not ${typeName(n)}`)
   const index = BigInt(n)
+  if (!isIndexSized(index)) throw new PythonError('IndexError', NOT_INDEX_SIZED)
   const item = list[Number(index < 0n ? index + size : index)]
   if (item === undefined || index < -size) throw new PythonError('IndexError', 'list index out of range')
   return item
@@ -67,9 +68,6 @@ export function zip(lists: readonly (readonly Value[])[]): Value[][] {
   return Array.from({ length: rows }, (_, row) => lists.map((list) => list[row] ?? null))
 }
 
-/** Elements a range may have; Python would need gigabytes for more. */
-const LONGEST_RANGE = 2n ** 27n
-
 /** `list(range(start, stop, step))`. */
 export function range(start: Value, stop: Value, step: Value): Value[] {
   const [from, to, by] = [asIndex(start), asIndex(stop), asIndex(step)]
@@ -78,7 +76,7 @@ export function range(start: Value, stop: Value, step: Value): Value[] {
   if (distance <= 0n) return []
   const stride = by > 0n ? by : -by
   const count = (distance + stride - 1n) / stride
-  if (count > LONGEST_RANGE) throw tooLarge(`a range of ${count} numbers`)
+  refuseHuge(count, `a range of ${count} numbers`)
   const numbers = new Array<Value>(Number(count))
   for (let k = 0, next = from; k < numbers.length; k++, next += by) numbers[k] = next
   return numbers

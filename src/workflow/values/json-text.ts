@@ -1,5 +1,4 @@
-import { PythonError } from './python-error.ts'
-import { decodeUtf8 } from './utf8.ts'
+import { cannotDecode, decodeUtf8 } from './utf8.ts'
 
 /**
  * The text of a JSON document: Python's `json.loads` finds UTF-8 (with or without a byte order mark), UTF-16 and
@@ -26,21 +25,11 @@ export function decodeJsonText(bytes: Uint8Array): string {
 function decodeUnits(bytes: Uint8Array, width: 2 | 4, little: boolean, codec: string): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const whole = bytes.length - (bytes.length % width)
-  if (whole !== bytes.length) {
-    throw new PythonError(
-      'UnicodeDecodeError',
-      `'${codec}' codec can't decode bytes in position ${whole}-${bytes.length - 1}: truncated data`,
-    )
-  }
+  if (whole !== bytes.length) throw cannotDecode(bytes, whole, bytes.length, 'truncated data', codec)
   const parts: string[] = []
   for (let at = 0; at < whole; at += width) {
     const unit = width === 2 ? view.getUint16(at, little) : view.getUint32(at, little)
-    if (unit > 0x10ffff) {
-      throw new PythonError(
-        'UnicodeDecodeError',
-        `'${codec}' codec can't decode bytes in position ${at}-${at + 3}: code point not in range(0x110000)`,
-      )
-    }
+    if (unit > 0x10ffff) throw cannotDecode(bytes, at, at + 4, 'code point not in range(0x110000)', codec)
     parts.push(unit > 0xffff ? String.fromCodePoint(unit) : String.fromCharCode(unit))
   }
   return parts.join('')

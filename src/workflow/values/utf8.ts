@@ -21,12 +21,19 @@ function lengthByStart(first: number): number {
 }
 
 /** Whether the second byte can follow the first: overlong forms, surrogates and code points above 10FFFF can't. */
-function followsFirst(first: number, second: number, surrogates: boolean): boolean {
+function followsFirst(first: number, second: number): boolean {
   if (first === 0xe0) return second >= 0xa0 && second <= 0xbf
-  if (first === 0xed && !surrogates) return second >= 0x80 && second <= 0x9f
+  if (first === 0xed) return second >= 0x80 && second <= 0x9f
   if (first === 0xf0) return second >= 0x90 && second <= 0xbf
   if (first === 0xf4) return second >= 0x80 && second <= 0x8f
   return second >= 0x80 && second <= 0xbf
+}
+
+/** The surrogate that the three bytes at the place encode. */
+function encodedSurrogate(bytes: Uint8Array, at: number): string | undefined {
+  const [first = 0, second = 0, third = 0] = bytes.subarray(at, at + 3)
+  if (first !== 0xed || (second & 0xe0) !== 0xa0 || (third & 0xc0) !== 0x80) return undefined
+  return String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f))
 }
 
 function decodeSlowly(bytes: Uint8Array, surrogates: boolean): string {
@@ -35,12 +42,18 @@ function decodeSlowly(bytes: Uint8Array, surrogates: boolean): string {
   while (at < bytes.length) {
     const first = bytes[at] ?? 0
     const length = lengthByStart(first)
+    const passed = surrogates ? encodedSurrogate(bytes, at) : undefined
+    if (passed !== undefined) {
+      units.push(passed)
+      at += 3
+      continue
+    }
     if (length === 0) throw cannotDecode(bytes, at, at + 1, 'invalid start byte')
     let point = length === 1 ? first : first & (0x7f >> length)
     for (let k = 1; k < length; k++) {
       const next = bytes[at + k]
       if (next === undefined) throw cannotDecode(bytes, at, bytes.length, 'unexpected end of data')
-      const valid = k === 1 ? followsFirst(first, next, surrogates) : (next & 0xc0) === 0x80
+      const valid = k === 1 ? followsFirst(first, next) : (next & 0xc0) === 0x80
       if (!valid) throw cannotDecode(bytes, at, at + k, 'invalid continuation byte')
       point = (point << 6) | (next & 0x3f)
     }
@@ -50,12 +63,13 @@ function decodeSlowly(bytes: Uint8Array, surrogates: boolean): string {
   return units.join('')
 }
 
-function cannotDecode(bytes: Uint8Array, start: number, end: number, reason: string): PythonError {
+/** Python's `UnicodeDecodeError` for the bytes from `start` up to `end`. */
+export function cannotDecode(bytes: Uint8Array, start: number, end: number, reason: string, codec = 'utf-8'): PythonError {
   const what =
     end - start === 1
       ? `byte 0x${(bytes[start] ?? 0).toString(16).padStart(2, '0')} in position ${start}`
       : `bytes in position ${start}-${end - 1}`
-  return new PythonError('UnicodeDecodeError', `'utf-8' codec can't decode ${what}: ${reason}`)
+  return new PythonError('UnicodeDecodeError', `'${codec}' codec can't decode ${what}: ${reason}`)
 }
 
 /**
