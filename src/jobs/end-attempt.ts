@@ -7,6 +7,7 @@ import type { AttemptWorld } from './attempt-world.ts'
 import { jobExit } from './exit-code.ts'
 import type { JobContext } from './job-context.ts'
 import { countTries, decideRefusal, isRefusal } from './lease-refusal.ts'
+import { mayRequeue } from './may-requeue.ts'
 import { notifyOf } from './notify.ts'
 import { decideRequeue, type RequeueDecision, requeuedAttempts, requeueOf } from './requeue-policy.ts'
 import { decideArrayRetry, decideRetry, type RetryDecision } from './retry-policy.ts'
@@ -181,8 +182,10 @@ async function decide(
   if (task === undefined || state !== 'failed' || cause === undefined) return { retry: false, notBeforeDelayMs: 0, why: '', positions: [] }
   const before = (await store.attempts(job.id)).filter(({ number }) => number < job.attempt)
   if (isRefusal(cause)) return { ...decideRefusal(cause, before, Math.random()), positions: [] }
-  const requeued = requeueOf(task) === undefined ? [] : requeuedAttempts(await store.events({ jobId: job.id, after: 0, limit: 10_000 }))
-  const tries = countTries(before.filter(({ number }) => !requeued.includes(number))) + 1
+  const mayBegin = requeueOf(task) !== undefined || mayRequeue(task)
+  const events = mayBegin ? await store.events({ jobId: job.id, after: 0, limit: 10_000 }) : []
+  const [requeued, restarted] = [requeuedAttempts(events, 'script'), requeuedAttempts(events, 'scheduler')]
+  const tries = countTries(before.filter(({ number }) => !requeued.includes(number) && !restarted.includes(number))) + 1
   const asked = (failed: readonly ElementRow[]): RequeueDecision | undefined =>
     decideRequeue(requeueOf(task), cause, failed, requeued.length, cancelRequested)
   if (task.array) {

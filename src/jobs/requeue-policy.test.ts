@@ -40,7 +40,9 @@ test('of an array, the elements that asked', () => {
 
 test('requeues by the scheduler are none of the script', () => {
   const event = (data: EventRow['data']): EventRow => ({ seq: 1, jobId: 'j', at: 0, attempt: 1, type: 'requeued', data }) as EventRow
-  expect(requeuedAttempts([event({ by: 'script', next_attempt: 2 }), event({ by: 'scheduler', next_attempt: 3 })])).toEqual([1])
+  const events = [event({ by: 'script', next_attempt: 2 }), event({ by: 'scheduler', next_attempt: 3 })]
+  expect(requeuedAttempts(events, 'script')).toEqual([1])
+  expect(requeuedAttempts(events, 'scheduler')).toEqual([2])
 })
 
 test.each([

@@ -31,10 +31,10 @@ export function requeueOf({ definition, spec }: ResolvedTask): RequeueSpec | und
   return typeof exitCode === 'number' && typeof max === 'number' ? { exitCode, max } : undefined
 }
 
-/** Attempts that ended so before, by number: they use up no retry. */
-export function requeuedAttempts(events: readonly EventRow[]): readonly number[] {
+/** Attempts that were started anew before, by number, at the wish of the script or of the scheduler: they use up no retry. */
+export function requeuedAttempts(events: readonly EventRow[], by: 'script' | 'scheduler'): readonly number[] {
   return events.flatMap(({ type, data }) =>
-    type === 'requeued' && data['by'] === 'script' && typeof data['next_attempt'] === 'number' ? [data['next_attempt'] - 1] : [],
+    type === 'requeued' && data['by'] === by && typeof data['next_attempt'] === 'number' ? [data['next_attempt'] - 1] : [],
   )
 }
 
