@@ -4,11 +4,12 @@ import { valueError } from './python-error.ts'
 export const MAX_INT_DIGITS = 4300
 
 const LIMIT = 10n ** BigInt(MAX_INT_DIGITS)
+const NEGATIVE_LIMIT = -LIMIT
 const REMEDY = 'use sys.set_int_max_str_digits() to increase the limit'
 
 /** Whether the integer has more digits than Python writes. */
 export function isTooLong(value: bigint): boolean {
-  return value >= LIMIT || value <= -LIMIT
+  return value >= LIMIT || value <= NEGATIVE_LIMIT
 }
 
 /** The refusal Python gives when such an integer is to be written. */

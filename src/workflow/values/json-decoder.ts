@@ -25,12 +25,15 @@ export function decodeJson(bytes: Uint8Array, dialect: ValueDialect): Value {
 class JsonReader {
   readonly #text: string
   readonly #taggedComplex: boolean
+  /** Whether a tag occurs anywhere; almost no document has one. An escaped letter may hide it. */
+  readonly #hasTags: boolean
   #at = 0
   #depth = 0
 
   constructor(text: string, taggedComplex: boolean) {
     this.#text = text
     this.#taggedComplex = taggedComplex
+    this.#hasTags = text.includes('__tkr_') || text.includes('\\u')
   }
 
   document(): Value {
@@ -54,9 +57,9 @@ class JsonReader {
       case 34:
         return this.#string()
       case 123:
-        return this.#nested('object', () => this.#object())
+        return this.#object()
       case 91:
-        return this.#nested('array', () => this.#array())
+        return this.#array()
       case 110:
         return this.#word('null', null)
       case 116:
@@ -72,13 +75,17 @@ class JsonReader {
     }
   }
 
-  #nested(what: 'object' | 'array', read: () => Value): Value {
+  #enter(what: 'object' | 'array'): void {
     if (++this.#depth > MAX_DEPTH) {
       throw new PythonError('RecursionError', `maximum recursion depth exceeded while decoding a JSON ${what} from a unicode string`)
     }
-    const value = read()
+    this.#at++
+    this.#skipSpace()
+  }
+
+  #leave(): void {
     this.#depth--
-    return value
+    this.#at++
   }
 
   #word(word: string, value: Value): Value {
@@ -88,6 +95,8 @@ class JsonReader {
   }
 
   #number(): Value {
+    const small = this.#smallInt()
+    if (small !== undefined) return small
     NUMBER.lastIndex = this.#at
     const found = NUMBER.exec(this.#text)
     if (!found) {
@@ -99,12 +108,30 @@ class JsonReader {
     return found[1] === undefined && found[2] === undefined ? intOfDigits(digits) : Number(digits)
   }
 
+  /** An int of up to 15 digits, without a regular expression; undefined leaves all else to the slower way. */
+  #smallInt(): bigint | undefined {
+    const text = this.#text
+    const isNegative = text.charCodeAt(this.#at) === 45
+    const start = isNegative ? this.#at + 1 : this.#at
+    let at = start
+    let number = 0
+    let code = text.charCodeAt(at)
+    while (code >= 48 && code <= 57) {
+      number = number * 10 + code - 48
+      code = text.charCodeAt(++at)
+    }
+    const digits = at - start
+    if (digits === 0 || digits > 15 || code === 46 || code === 101 || code === 69) return undefined
+    if (digits > 1 && text.charCodeAt(start) === 48) return undefined
+    this.#at = at
+    return BigInt(isNegative ? -number : number)
+  }
+
   #array(): Value {
-    this.#at++
-    this.#skipSpace()
+    this.#enter('array')
     const items: Value[] = []
     if (this.#text.charCodeAt(this.#at) === 93) {
-      this.#at++
+      this.#leave()
       return items
     }
     for (;;) {
@@ -116,16 +143,15 @@ class JsonReader {
       this.#at++
       this.#skipSpace()
     }
-    this.#at++
+    this.#leave()
     return items
   }
 
   #object(): Value {
-    this.#at++
-    this.#skipSpace()
+    this.#enter('object')
     const entries = new Map<string, Value>()
     if (this.#text.charCodeAt(this.#at) === 125) {
-      this.#at++
+      this.#leave()
       return entries
     }
     for (;;) {
@@ -143,11 +169,12 @@ class JsonReader {
       this.#at++
       this.#skipSpace()
     }
-    this.#at++
+    this.#leave()
     return this.#typed(entries)
   }
 
   #typed(entries: Map<string, Value>): Value {
+    if (!this.#hasTags) return entries
     const bytes = entries.get('bytes')
     if (bytes !== undefined && entries.has('__tkr_bytes__')) return decodeBase64(bytes)
     const parts = this.#taggedComplex ? entries.get('__tkr_complex__') : undefined
@@ -158,6 +185,13 @@ class JsonReader {
   #string(): string {
     const begin = this.#at
     this.#at++
+    PLAIN.lastIndex = this.#at
+    PLAIN.test(this.#text)
+    if (this.#text.charCodeAt(PLAIN.lastIndex) === 34) {
+      const plain = this.#text.slice(this.#at, PLAIN.lastIndex)
+      this.#at = PLAIN.lastIndex + 1
+      return plain
+    }
     let text = ''
     for (;;) {
       PLAIN.lastIndex = this.#at

@@ -41,17 +41,27 @@ function encode(value: Value, dialect: ValueDialect, newline: string | undefined
   }
   if (value.size === 0) return '{}'
   const inner = newline === undefined ? undefined : `${newline}  `
-  const parts: string[] = []
-  for (const [key, item] of value) parts.push(`${jsonString(key)}: ${encode(item, dialect, inner)}`)
-  return inner === undefined ? `{${parts.join(', ')}}` : `{${inner}${parts.join(`,${inner}`)}${newline}}`
+  const comma = inner === undefined ? ', ' : `,${inner}`
+  let text = inner === undefined ? '{' : `{${inner}`
+  let isFirst = true
+  for (const [key, item] of value) {
+    if (!isFirst) text += comma
+    isFirst = false
+    text += `${jsonString(key)}: ${encode(item, dialect, inner)}`
+  }
+  return inner === undefined ? `${text}}` : `${text}${newline}}`
 }
 
 function encodeList(list: readonly Value[], dialect: ValueDialect, newline: string | undefined): string {
   if (list.length === 0) return '[]'
   const inner = newline === undefined ? undefined : `${newline}  `
-  const parts: string[] = []
-  for (const item of list) parts.push(encode(item, dialect, inner))
-  return inner === undefined ? `[${parts.join(', ')}]` : `[${inner}${parts.join(`,${inner}`)}${newline}]`
+  const comma = inner === undefined ? ', ' : `,${inner}`
+  let text = inner === undefined ? '[' : `[${inner}`
+  for (let k = 0; k < list.length; k++) {
+    if (k > 0) text += comma
+    text += encode(list[k] ?? null, dialect, inner)
+  }
+  return inner === undefined ? `${text}]` : `${text}${newline}]`
 }
 
 function encodeComplex(value: Complex, dialect: ValueDialect, newline: string | undefined): string {
