@@ -15,7 +15,7 @@ let home: SlurmHome
 let [ends, wrong] = [0, 0]
 
 beforeAll(async () => {
-  home = await new SlurmHome(rig, 'ssh', {}, { queriesPerMinute: 60, environment: { DROVER_PROOF_GRACE: '20s' } }).start()
+  home = await new SlurmHome(rig, 'ssh', {}, { queriesPerMinute: 60, environment: { DROVER_PROOF_GRACE: '20' } }).start()
 })
 afterEach(() => {
   rig.fault('heal-all')

@@ -45,9 +45,17 @@ for (const { where, open } of PLACES.slice(2)) {
     target: 'hpc',
     open: () => open().start(),
     patience: 3,
-    skip: Object.fromEntries(
-      EXECUTOR_CASES.filter(({ name }) => !CORE.test(name)).map(({ name }) => [name, 'asks nothing else of a file system']),
-    ),
+    skip: {
+      ...Object.fromEntries(
+        EXECUTOR_CASES.filter(({ name }) => !CORE.test(name)).map(({ name }) => [name, 'asks nothing else of a file system']),
+      ),
+      ...(where.includes('compute')
+        ? {
+            'one of four ranks fails: it is named, the others are ended by it':
+              'runners read the stop mark with the size that FUSE remembers for 30 s; the launcher ends them before, not as peers',
+          }
+        : {}),
+    },
   })
 }
 
