@@ -13,7 +13,6 @@ import { compilePrelude } from './script-prelude.ts'
 
 export type { DriverOptions } from './driver-options.ts'
 export { compileNodeRunner } from './node-runner-script.ts'
-export { DRIVER_UNUSABLE_EXIT_CODE } from './protocol.ts'
 
 /** Directories an attempt needs, relative to its own; staging makes them, else the driver does. */
 export const ATTEMPT_DIRECTORIES = ['claim/0', 'events', 'exit', 'logs', 'slots'] as const
