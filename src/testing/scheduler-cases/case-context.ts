@@ -22,6 +22,8 @@ export interface SchedulerCase {
   readonly name: string
   /** Controls without which the case says nothing. */
   readonly needs?: readonly (keyof SchedulerControls)[]
+  /** What the adapter must offer. */
+  readonly offers?: readonly (keyof SchedulerUnderTest)[]
   /** Kinds of tasks that the scheduler must have. */
   readonly tasks?: readonly (keyof SchedulerUnderTest['tasks'])[]
   readonly site?: SchedulerSite

@@ -80,8 +80,11 @@ export function runSchedulerCases(scheduler: SchedulerUnderTest): void {
     }, deadlineMs)
 
     for (const each of cases) {
-      const lacking = (each.tasks ?? []).filter((kind) => scheduler.tasks[kind] === undefined)
-      const reason = scheduler.skip?.[each.name] ?? (lacking.length > 0 ? `it has no tasks ${lacking.join(', ')}` : undefined)
+      const lacking = [
+        ...(each.tasks ?? []).filter((kind) => scheduler.tasks[kind] === undefined),
+        ...(each.offers ?? []).filter((kind) => scheduler[kind] === undefined),
+      ]
+      const reason = scheduler.skip?.[each.name] ?? (lacking.length > 0 ? `the adapter offers no ${lacking.join(', ')}` : undefined)
       if (reason !== undefined) {
         test.skip(`${each.name} (${reason})`, () => {})
         continue

@@ -87,8 +87,9 @@ export const siteCases: readonly SchedulerCase[] = [
       const job = await context.start({ run: waitsForGo() })
       expect(await context.fixture.secondSupervisor()).not.toBe(0)
       await context.fixture.supervisorKill9()
-      const [second] = await Promise.all([context.fixture.secondSupervisor(), context.fixture.restart()])
-      expect(second).not.toBe(0)
+      // Two begin at once: either may be the one that stays, and then ends with the home.
+      void context.fixture.secondSupervisor()
+      await context.fixture.restart()
       const next = await context.submit({ run: 'exit 0' })
       await context.letGo(job)
       await context.ends(job, { state: 'succeeded', cause: null, exitCode: 0 })
@@ -97,6 +98,7 @@ export const siteCases: readonly SchedulerCase[] = [
   },
   {
     name: 'ten thousand jobs in one answer of the queue',
+    offers: ['manyJobs'],
     run: async (context) => {
       const { manyJobs } = context.scheduler
       if (manyJobs === undefined) throw new Error('the adapter prints no answers of many jobs')
@@ -130,7 +132,7 @@ export const siteCases: readonly SchedulerCase[] = [
         const task = context.counted({ ...context.scheduler.tasks.held, run: 'exit 0' }, '/dev/null')
         const jobs = await context.submitMany(task, count)
         const questions = await questionsPerMinute(context)
-        console.log(`${context.scheduler.name}: questions a minute with ${count} jobs: ${questions}`)
+        console.log(`${context.scheduler.name}: questions a minute with ${count} job${count === 1 ? '' : 's'}: ${questions}`)
         // A window may hold both ends of an interval.
         expect(questions).toBeLessThanOrEqual(5)
         expect(questions).toBeGreaterThanOrEqual(3)
