@@ -9,8 +9,4 @@ runExecutorCases({
   open: (options) => PbsHome.open({ ...options, fake: { nodes } }),
   patience: 2,
   smallDisk: 'job directories on a small disk are tested on a real machine',
-  skip: {
-    'a driver killed by signal 9: the end is the one the records prove':
-      'without a record the word of PBS decides, and it is the signal: Exit_status 265, which the case does not count',
-  },
 })

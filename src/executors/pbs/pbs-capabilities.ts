@@ -1,24 +1,10 @@
+import { batchCapabilities } from '../batch/batch-capabilities.ts'
 import type { Capabilities } from '../capabilities.ts'
-import { localCapabilities } from '../local/local-capabilities.ts'
 
-const { remote_script: _, args: __, options: ___, ...refusedByAll } = localCapabilities.refusedKeys
+const common = batchCapabilities('a PBS cluster')
 
-/** What PBS can do. Longer arrays than the site's largest are split. */
+/** What PBS can do. */
 export const pbsCapabilities: Capabilities = {
-  maxNodes: Number.POSITIVE_INFINITY,
-  arrays: 'native',
-  maxArraySize: 1_000_000,
-  dependencies: 'native',
-  gate: 'launch',
-  timeLimit: 'runner',
-  capacity: 'scheduler',
-  strongFiles: false,
-  staging: 'submit',
-  queries: { perMinute: 4, burst: 4 },
-  containers: true,
-  gpus: true,
-  refusedKeys: {
-    ...Object.fromEntries(Object.entries(refusedByAll).map(([key, reason]) => [key, reason.replaceAll('this machine', 'a PBS cluster')])),
-    args: 'qsub hands no arguments to a script; write them into it',
-  },
+  ...common,
+  refusedKeys: { ...common.refusedKeys, args: 'qsub hands no arguments to a script; write them into it' },
 }

@@ -1,24 +1,5 @@
+import { batchCapabilities } from '../batch/batch-capabilities.ts'
 import type { Capabilities } from '../capabilities.ts'
-import { localCapabilities } from '../local/local-capabilities.ts'
 
-const { remote_script: _, args: __, options: ___, ...refusedByAll } = localCapabilities.refusedKeys
-
-/** What Slurm can do. Longer arrays than the site's largest are split. */
-export const slurmCapabilities: Capabilities = {
-  maxNodes: Number.POSITIVE_INFINITY,
-  arrays: 'native',
-  maxArraySize: 1_000_000,
-  dependencies: 'native',
-  gate: 'launch',
-  timeLimit: 'runner',
-  capacity: 'scheduler',
-  strongFiles: false,
-  staging: 'submit',
-  queries: { perMinute: 4, burst: 4 },
-  containers: true,
-  launchesContainers: true,
-  gpus: true,
-  refusedKeys: Object.fromEntries(
-    Object.entries(refusedByAll).map(([key, reason]) => [key, reason.replaceAll('this machine', 'a Slurm cluster')]),
-  ),
-}
+/** What Slurm can do. */
+export const slurmCapabilities: Capabilities = { ...batchCapabilities('a Slurm cluster'), launchesContainers: true }
