@@ -1,5 +1,6 @@
 """Answers cases, one JSON document a line: Python's own arithmetic, formatting and JSON, to compare with."""
 
+import base64
 import json
 import operator
 import statistics
@@ -39,6 +40,7 @@ OPERATIONS = {
     "mean": statistics.mean,
     "length": len,
     "percent": operator.mod,
+    "base64": lambda text: list(base64.b64decode(text)),
     "compact": json.dumps,
     "indented": lambda value: json.dumps(value, indent=2),
 }

@@ -11,6 +11,7 @@ import { greatest, least } from '../../src/workflow/builtins/operations.ts'
 import { power } from '../../src/workflow/builtins/power.ts'
 import { ascii, repr, str } from '../../src/workflow/builtins/python-text.ts'
 import { length, mean, product, sum } from '../../src/workflow/builtins/statistics.ts'
+import { decodeBase64 } from '../../src/workflow/values/base64.ts'
 import { decodeJson } from '../../src/workflow/values/json-decoder.ts'
 import { encodeJson } from '../../src/workflow/values/json-encoder.ts'
 import { PythonError } from '../../src/workflow/values/python-error.ts'
@@ -90,6 +91,7 @@ const OPERATIONS: Readonly<Record<string, (args: readonly Value[]) => Value>> = 
   product: list(product),
   mean: list(mean),
   percent: pair(modulo),
+  base64: single((text) => Array.from(decodeBase64(text), BigInt)),
   compact: single((value) => encodeJson(value, ONE_LINE)),
   indented: single((value) => encodeJson(value, NEWEST_DIALECT)),
 }
@@ -234,6 +236,14 @@ const PROPERTIES: readonly { readonly name: string; readonly cases: fc.Arbitrary
   { name: 'lists of text', cases: casesOf(['sorted', 'max', 'min', 'length'], args(fc.array(texts, { maxLength: 70 }))) },
   { name: 'writing JSON', cases: casesOf(['compact', 'indented'], args(values)) },
   { name: 'reading JSON, broken too', cases: casesOf(['loads'], fc.oneof(documents, anyBytes)) },
+  { name: 'base64', cases: casesOf(['base64'], args(fc.string({ unit: fc.constantFrom(...'AbC9+/=-\n é'), maxLength: 14 }))) },
+  {
+    name: 'text to int',
+    cases: casesOf(
+      ['int'],
+      args(fc.string({ unit: fc.constantFrom(...'019_-+. \u3000\u0661\u{1d7d9}\u{ff11}\ufeff\x1c\n'), maxLength: 6 })),
+    ),
+  },
   {
     name: 'percent formats',
     cases: casesOf(

@@ -40,8 +40,7 @@ export function callBuiltin(
     for (const [port, value] of task.run(contents, dialect)) outputs.set(port, writeValue(value, dialect))
     return { outputs, delayMs: task.delayMs?.(contents, dialect) ?? 0 }
   } catch (error) {
-    // A RangeError is the engine's: text or an integer beyond its limits, or nesting beyond its stack.
-    if (!(error instanceof PythonError) && !(error instanceof RangeError)) throw error
+    if (!(error instanceof PythonError)) throw error
     return { error: error.message, exitCode: dialect.failureExitCode }
   }
 }

@@ -53,8 +53,9 @@ export function absolute(value: Value): Value {
   throw typeError(`bad operand type for abs(): '${typeName(value)}'`)
 }
 
-const SPACE = '[\\s\\x1c-\\x1f\\x85]'
+const SPACE = '(?:(?!\\ufeff)[\\s\\x85])'
 const EDGES = new RegExp(`^${SPACE}+|${SPACE}+$`, 'gu')
+const ASCII_DECIMAL = /^([-+]?)([0-9]+(?:_[0-9]+)*)$/
 const DECIMAL = /^([-+]?)(\p{Nd}+(?:_\p{Nd}+)*)$/u
 
 /** `int(value)`: a float cut off towards zero, decimal text (with spaces around, underscores and any script's digits). */
@@ -65,8 +66,14 @@ export function toInt(value: Value): bigint {
     return BigInt(Math.trunc(value))
   }
   if (typeof value === 'string' || value instanceof Uint8Array) {
-    const text = typeof value === 'string' ? value : Buffer.from(value).toString('latin1')
-    const found = text.includes('\ufeff') ? null : text.replace(EDGES, '').match(DECIMAL)
+    // Bytes are ASCII: other scripts' spaces and digits count in text only.
+    const text =
+      typeof value === 'string'
+        ? value.replace(EDGES, '')
+        : Buffer.from(value)
+            .toString('latin1')
+            .replace(/^[ \t-\r]+|[ \t-\r]+$/g, '')
+    const found = text.match(typeof value === 'string' ? DECIMAL : ASCII_DECIMAL)
     if (!found) throw valueError(`invalid literal for int() with base 10: ${repr(value)}`)
     return intOfDigits(`${found[1] === '-' ? '-' : ''}${(found[2] ?? '').replace(/_/g, '').replace(/[^0-9]/gu, asciiDigit)}`)
   }

@@ -63,7 +63,7 @@ function createBuiltin(definition: BuiltinDefinition): Builtin {
   return {
     ...definition,
     run: (inputs, dialect = NEWEST_DIALECT) => {
-      const results = definition.compute(read(inputs, dialect), dialect)
+      const results = inPythonWords(() => definition.compute(read(inputs, dialect), dialect))
       const outputs = new Map<string, Value>()
       const isOpen = definition.outputs[0]?.name === '*'
       for (let k = 0; k < results.length; k++) {
@@ -72,6 +72,16 @@ function createBuiltin(definition: BuiltinDefinition): Builtin {
       return outputs
     },
     delayMs: definition.name === 'tkr_sleep' ? (inputs, dialect = NEWEST_DIALECT) => sleepMs(read(inputs, dialect)[0] ?? null) : undefined,
+  }
+}
+
+/** Runs what may go beyond the engine's limits (an integer of gigabits, nesting beyond the stack), which is no fault of ours. */
+function inPythonWords<T>(compute: () => T): T {
+  try {
+    return compute()
+  } catch (error) {
+    if (error instanceof RangeError) throw new PythonError('MemoryError', `the value is too large: ${error.message}`)
+    throw error
   }
 }
 
@@ -86,8 +96,9 @@ function written(value: Value, dialect: ValueDialect): Value {
 
 /** Python's message for arguments that are not there: by position first, then by keyword. */
 function missingInputs(definition: BuiltinDefinition, given: ReadonlySet<InputPort>): PythonError {
-  // This task reads its files itself, by the name of the port.
-  if (definition.name === 'unfold_values') return new PythonError('KeyError', "'value'")
+  // `fold_values` and `unfold_values` read their files themselves, by the name of the port.
+  const bare = definition.inputs.find((port) => port.reading === 'untyped' || port.reading === 'elements')
+  if (bare) return new PythonError('KeyError', `'${bare.name}'`)
   const missing = definition.inputs.filter((port) => !given.has(port) && port.default === undefined)
   const positional = missing.filter((port) => !port.keywordOnly)
   const shown = positional.length > 0 ? positional : missing

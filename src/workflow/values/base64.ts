@@ -14,6 +14,7 @@ export function decodeBase64(text: Value): Uint8Array {
     )
   if (typeof text !== 'string') throw typeError(`argument should be a bytes-like object or ASCII string, not '${typeName(text)}'`)
   if (/[^\x00-\x7f]/.test(text)) throw valueError('string argument should contain only ASCII characters')
+  if (text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)) return Buffer.from(text, 'base64')
   const data = significant(text)
   const dataLength = data.length
   if (dataLength % 4 === 1 && !isPadded(text, data)) {
