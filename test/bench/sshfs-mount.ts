@@ -7,7 +7,7 @@ const CACHING =
 /** Puts a directory of the compute nodes over itself on the login machine, by sshfs: what is read there may be old. */
 export function mountBySshfs(rig: SshRig, directory: string): Disposable {
   const [user, group] = rig.as('login', 'sh', '-c', 'id -u; id -g').trim().split('\n')
-  const options = `allow_other,uid=${user ?? ''},gid=${group ?? ''},nonempty,${CACHING}`
+  const options = `allow_other,uid=${user ?? ''},gid=${group ?? ''},${CACHING}`
   rig.on('login', 'sshfs', '-F', rig.configFile, `node1:${directory}`, directory, '-o', options)
   return {
     [Symbol.dispose]() {
