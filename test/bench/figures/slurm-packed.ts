@@ -34,9 +34,7 @@ export async function measureSlurmPacked(rig: SshRig, rounds: number): Promise<r
       drover: async () => {
         const start = performance.now()
         const elements = { kind: 'count', count: TASKS } as const
-        const [job] = await home.drover.submit(
-          createTaskFile('hpc', { array: { elements, size: TASKS }, run: RUN, resources: cores(AT_ONCE), options }),
-        )
+        const [job] = await home.drover.submit(createTaskFile('hpc', { array: { elements, size: TASKS }, run: RUN, options }))
         const ended = await settled(home.drover, job?.id ?? '', PATIENCE_MS)
         if (ended.state !== 'succeeded') throw new Error(`the array ended as ${ended.state}: ${JSON.stringify(ended.cause)}`)
         return performance.now() - start
@@ -71,8 +69,4 @@ export async function measureSlurmPacked(rig: SshRig, rounds: number): Promise<r
     await home.close()
     rig.as('login', 'scancel', '-u', 'drover')
   }
-}
-
-function cores(cpus: number): NonNullable<Parameters<typeof createTaskFile>[1]['resources']> {
-  return { ordered: false, candidates: [{ accelerators: [], acceleratorsOrdered: false, cpus: { value: cpus, atLeast: false }, raw: {} }] }
 }
