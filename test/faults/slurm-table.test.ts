@@ -87,7 +87,8 @@ printf '%s\\n' "$text" | sed -f ${own}.sed
     recover: (options) => this.slurm.recover(options),
     lives: (id) => ['PENDING', 'RUNNING', 'SUSPENDED', 'COMPLETING'].includes(this.slurm.job(id)?.state ?? ''),
     calls: (what) => this.slurm.callLines().filter((line) => line.startsWith(`${COMMANDS[what]} `) && !line.includes('--version')).length,
-    submitForeign: () => this.#command('sbatch', ['--parsable', '--job-name=other', '--output=/dev/null', '--wrap=exec sleep 600']),
+    submitForeign: () =>
+      this.#command('sbatch', ['--parsable', '--job-name=d-otherdrove-1', '--output=/dev/null', '--wrap=exec sleep 600']),
     submitLate: (attemptDir) => this.#command('sbatch', ['--parsable', 'job.sh'], attemptDir),
     truncateNext: (what, bytes) => this.slurm.truncateNextOutput(ANSWERS[what], bytes),
     garbleNext: (what, text) => this.slurm.garble(ANSWERS[what], text),

@@ -22,7 +22,7 @@ export interface SchedulerControls {
   lives(id: string): boolean
   /** How often something was asked or told. */
   calls(what: SchedulerQuestion | 'submit' | 'cancel'): number
-  /** A job of the same user that is not Drover's; resolves to its id. */
+  /** A job of the same user that another Drover (`d-otherdrove-1`) submitted; resolves to its id. */
   submitForeign(): Promise<string>
   /** Submits what lies in an attempt's directory: a request that was delayed on its way. */
   submitLate(attemptDir: string): Promise<string>
