@@ -167,14 +167,26 @@ test('the network of a node is cut for 5 s: its job goes on', async () => {
   await endsWith(job, 6)
 })
 
+/** Cuts the sessions that are open; right after a cut there is none for a moment. */
+function cutSessions(): Promise<boolean> {
+  return until('a session to cut', 30_000, () => {
+    try {
+      rig.fault('drop-ssh', 'login')
+      return true
+    } catch {
+      return false
+    }
+  }) as Promise<boolean>
+}
+
 test('connections to the login node are cut while jobs are submitted, run and end', async () => {
   const jobs = await Promise.all(Array.from({ length: 4 }, (_, code) => submitCounted(home, { run: waiting(code) })))
-  rig.fault('drop-ssh', 'login')
+  await cutSessions()
   for (const job of jobs) await hasBegun(job)
-  rig.fault('drop-ssh', 'login')
+  await cutSessions()
   for (const job of jobs) letGo(job)
   await setTimeout(200)
-  rig.fault('drop-ssh', 'login')
+  await cutSessions()
   await Promise.all(jobs.map((job, code) => endsWith(job, code)))
 })
 
