@@ -5,7 +5,7 @@
 import { BELL } from '../driver/protocol.ts'
 import { toErrorJson } from '../errors.ts'
 import type { Executor, NativeObservation, NativeRef, QueueNotes, ResolvedTask, SiteFacts } from '../executors/executor.ts'
-import type { AttemptRow, JobRow, Store } from '../store/store.ts'
+import type { AttemptRow, JobRow } from '../store/store.ts'
 import { factsOf } from '../targets/site-facts.ts'
 import { isSettled } from '../task/states.ts'
 import { type Transport, transportAt } from '../transports/transport.ts'
@@ -13,19 +13,18 @@ import { type ActiveAttempt, createActiveAttempt, refOf, takeVerdict, wantEnded 
 import { readAttemptPlan } from './attempt-plan.ts'
 import { type AttemptWorld, moveJob, otherElements } from './attempt-world.ts'
 import { BellListener } from './bell-listener.ts'
-import { Capacity, type Slots } from './capacity.ts'
+import { cancelledElements, wholeTasks } from './cancelled-elements.ts'
+import type { Slots } from './capacity.ts'
 import { collectOutputs } from './collect.ts'
 import { endAttempt } from './end-attempt.ts'
 import type { JobContext } from './job-context.ts'
-import type { Demand } from './job-queue.ts'
-import { LabCapacity } from './lab-capacity.ts'
 import { withLaunchReport } from './launch-report.ts'
 import { notifyOf } from './notify.ts'
 import { OwnedWork } from './owned-work.ts'
 import { QueryBudget, type QueryRate } from './query-budget.ts'
 import { beginRequeued, newRestart } from './requeue.ts'
-import { SchedulerSlots } from './scheduler-slots.ts'
 import { resubmit, startAttempt } from './start-attempt.ts'
+import { demandOf, slotsOf } from './target-slots.ts'
 
 /** Between two polls of a target while it has jobs; the bell is faster, this is what finds processes that died silently. */
 const POLL_MS = 2_000
@@ -87,7 +86,7 @@ export class TargetRuntime {
     this.site = options.site
     this.#context = options.context
     const { executor, transport, site, context, proofGraceMs, waitForNodesMs } = options
-    this.capacity = executor.capabilities.capacity === 'scheduler' ? new SchedulerSlots() : slotsOf(site)
+    this.capacity = slotsOf(executor.capabilities, site)
     const budget = options.queries === undefined ? undefined : new QueryBudget(options.queries, context.now())
     this.#budget = budget
     this.#work = new OwnedWork({ signal: context.signal, log: context.log, label: `target ${options.name}: ` })
@@ -449,13 +448,7 @@ export class TargetRuntime {
     const active = this.#active.get(jobId)
     if (active === undefined || this.executor.cancelElements === undefined) return
     active.cancelledElements = new Set([...active.cancelledElements, ...positions])
-    const cancelled = active.cancelledElements
-    const { elements, places } = active.plan
-    const chunk = places[0]?.tasks?.chunk ?? 1
-    const count = places[0]?.tasks?.count ?? 0
-    const whole = (task: number): boolean => elements.slice(task * chunk, (task + 1) * chunk).every((position) => cancelled.has(position))
-    const touched = new Set(positions.map((position) => Math.floor(elements.indexOf(position) / chunk)))
-    const tasks = [...touched].filter((task) => task >= 0 && task < count && whole(task))
+    const tasks = wholeTasks(active.plan, positions, active.cancelledElements)
     await this.executor.cancelElements(refOf(active), positions, this.#world.io, tasks)
   }
 
@@ -476,40 +469,4 @@ function saysTheSame(a: NativeObservation, b: NativeObservation | undefined): bo
   if (a.kind !== 'state' || b.kind !== 'state') return true
   if (a.tasks !== undefined || b.tasks !== undefined) return false
   return a.word === b.word && a.state === b.state && a.reason === b.reason && a.cause === b.cause && a.exitCode === b.exitCode
-}
-
-/** What a job asks of the slots: per element, or per node where there are several machines. */
-function demandOf({ array, numNodes, perNode }: ResolvedTask, site: SiteFacts): Demand {
-  const { cpus, memoryBytes = 0, gpus, gpuType, gpuMemoryBytes } = perNode
-  const nodes = array ? 1 : numNodes
-  if (site.nodes !== undefined) {
-    const wish = { ...(gpuType === undefined ? {} : { gpuType }), ...(gpuMemoryBytes === undefined ? {} : { gpuMemoryBytes }) }
-    return { cpus, memoryBytes, gpus, nodes, ...(gpus > 0 ? wish : {}) }
-  }
-  return {
-    // Several node runners of one task develop a distributed task here: together they take at most the machine.
-    cpus: Math.min(cpus * nodes, site.cpus),
-    memoryBytes: Math.min(memoryBytes * nodes, site.memoryBytes),
-    gpus: Math.min(gpus * nodes, site.gpus.length),
-  }
-}
-
-/** The slots of a target: one machine's, or several machines'. */
-function slotsOf(site: SiteFacts): Slots {
-  const machine = (facts: Pick<SiteFacts, 'cpus' | 'memoryBytes' | 'gpus'>) => ({
-    cpus: facts.cpus,
-    memoryBytes: facts.memoryBytes,
-    gpus: facts.gpus,
-  })
-  if (site.nodes === undefined) return new Capacity({ ...machine(site), gpus: site.gpus.map((gpu) => gpu.index) })
-  return new LabCapacity(site.nodes.map((facts) => ({ node: facts.node, ...machine(facts) })))
-}
-
-/** Positions whose cancel is on record for an attempt. */
-async function cancelledElements(store: Store, jobId: string, attempt: number): Promise<ReadonlySet<number>> {
-  const events = await store.events({ jobId, after: 0, limit: 10_000 })
-  const asked = events.filter((event) => event.type === 'cancel_requested' && event.attempt === attempt)
-  return new Set(
-    asked.flatMap(({ data }) => (Array.isArray(data.elements) ? data.elements.filter((position) => typeof position === 'number') : [])),
-  )
 }
