@@ -26,6 +26,8 @@ export interface ActiveAttempt {
   finishingSince: number | undefined
   polledAt: number
   lookedAt: number
+  /** Since when its submit is awaited, epoch ms; undefined: it was answered, or is in doubt. */
+  submittingSince?: number
   /** It was asked to end, and its target has not been asked since. */
   ending: boolean
   /** Examined right now; `again`: something came meanwhile. */

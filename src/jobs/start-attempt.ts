@@ -70,7 +70,10 @@ export async function startAttempt({ id: jobId, gpus, width, shares }: Start, wo
       otherElements: await otherElements(store, jobId, job.attempt, kept.elements),
     })
     world.watch(active)
-    const nativeId = await executor.submit(plan, world.io, values)
+    active.submittingSince = context.now()
+    const nativeId = await executor.submit(plan, world.io, values).finally(() => {
+      delete active.submittingSince
+    })
     await noteNativeId(active, nativeId, world)
     // From here on the attempt's own env file has them; only a further attempt would need them again.
     // On nodes that others use too it may find no room and come back.
@@ -95,6 +98,7 @@ async function startFailed(job: JobRow, from: State, error: unknown, world: Atte
   const problem = toErrorJson(error)
   const active = world.active.get(job.id)
   if (active !== undefined && problem.level === 'transport') {
+    world.wake(job.id)
     // In doubt: the poll adopts what is there, and submit is repeated; one claim lets one instance run.
     world.context.log.warn(`job ${job.id}: submit in doubt: ${problem.message}`)
     world.work.after(IN_DOUBT_MS, () => resubmit(active, world))

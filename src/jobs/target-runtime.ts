@@ -39,6 +39,8 @@ const FIRST_POLL_MS = 1_000
 const LOOK_MS = 500
 /** Attempts looked at each time, in turn. */
 const LOOKS_AT_ONCE = 25
+/** How long the end of a job waits for the answer to its submit. */
+const ANSWER_MS = 3_000
 /** Between two requests to end an attempt that was asked before and lives on. */
 const INSIST_MS = 30_000
 /** How often a `lost` job is asked for again. */
@@ -374,6 +376,12 @@ export class TargetRuntime {
     active.state = job.state
     if (taken.wakeInMs !== undefined) this.#work.after(taken.wakeInMs, async () => this.wake(active.jobId))
     const { verdict, change, commit } = taken
+    const answerMs = (active.submittingSince ?? Number.NEGATIVE_INFINITY) + ANSWER_MS - this.#context.now()
+    if (isSettled(verdict.state) && answerMs > 0) {
+      // It was quicker than the answer to its submit, which names it.
+      this.#work.after(answerMs, async () => this.wake(active.jobId))
+      return
+    }
     if (verdict.state !== job.state && isSettled(verdict.state)) {
       if (verdict.state !== 'lost') await this.#collect(active, job)
       const { state, exitCode } = verdict

@@ -7,11 +7,12 @@ import { nativeNamesOf } from './native-names-of.ts'
 import { pollBatch } from './poll-batch.ts'
 import { refuseTaskOptions } from './refuse-options.ts'
 import type { Scheduler } from './scheduler.ts'
-import { type Doubts, submitBatch } from './submit-batch.ts'
+import { type SubmitMemory, submitBatch } from './submit-batch.ts'
+import { SubmitGroups } from './submit-groups.ts'
 
 /** The executor of one target of a scheduler. It remembers which submits of this target are in doubt. */
 export function createBatchExecutor<Options>(scheduler: Scheduler<Options>, _target: Target, site: SiteFacts): Executor<BatchRefs> {
-  const doubts: Doubts = new Map()
+  const memory: SubmitMemory = { doubts: new Map(), groups: new SubmitGroups() }
   const outputs = new Map<string, ForeignOutputs>()
   const facts = schedulerFacts(site)
   const asking = { user: site.user, accounting: facts.accounting }
@@ -23,7 +24,7 @@ export function createBatchExecutor<Options>(scheduler: Scheduler<Options>, _tar
       refuseTaskOptions(scheduler, task)
       return compileBatch(scheduler, task, at, as)
     },
-    submit: (plan, io, secrets) => submitBatch(scheduler, plan, io, secrets, asking, doubts),
+    submit: (plan, io, secrets) => submitBatch(scheduler, plan, io, secrets, asking, memory),
     async poll(refs, io) {
       const results = await pollBatch(scheduler, refs, io, asking)
       return refs.some(isForeign) ? await noteForeignOutput(scheduler, refs, results, outputs, io) : results

@@ -7,6 +7,7 @@ import type { BatchRefs } from './compile-batch.ts'
 import { findSubmitted } from './find-submitted.ts'
 import { commandOutcomes, framed } from './framed-commands.ts'
 import type { Scheduler, SubmitAnswer } from './scheduler.ts'
+import type { SubmitGroups } from './submit-groups.ts'
 
 /**
  * How long after a first answer "there is none" of the scheduler it is asked once more, before an attempt in doubt is
@@ -22,6 +23,12 @@ export interface Doubt {
 
 /** Remembers doubts between calls; keyed by `jobId/attempt`. */
 export type Doubts = Map<string, Doubt>
+
+/** What the submits of one target share. */
+export interface SubmitMemory {
+  readonly doubts: Doubts
+  readonly groups: SubmitGroups
+}
 
 /** Files without a program, whatever they hold: text by `printf`, which is a builtin. Those that are run get their mode together. */
 function writeLines(files: readonly FileToWrite[]): string {
@@ -88,12 +95,12 @@ export async function submitBatch<Options>(
   io: Io,
   secrets: Readonly<Record<string, string>>,
   site: { readonly user: string; readonly accounting: boolean },
-  doubts: Doubts,
+  { doubts, groups }: SubmitMemory,
 ): Promise<string> {
   const key = `${plan.jobId}/${plan.attempt}`
   const doubt = doubts.get(key)
   if (doubt === undefined) {
-    const first = await submitOnce(scheduler, plan, io, secrets, false)
+    const first = await submitOnce(scheduler, plan, io, secrets, groups, false)
     if (first.kind === 'accepted') return first.id
     if (first.kind === 'refused') throw refusal(scheduler, plan, first)
   }
@@ -109,7 +116,7 @@ export async function submitBatch<Options>(
     throw inDoubt(scheduler, plan, 'it is not in the queue; it is looked for once more before it is submitted again')
   }
   doubts.delete(key)
-  const second = await submitOnce(scheduler, plan, io, secrets, true)
+  const second = await submitOnce(scheduler, plan, io, secrets, groups, true)
   if (second.kind === 'accepted') return second.id
   if (second.kind === 'refused') throw refusal(scheduler, plan, second)
   throw inDoubt(scheduler, plan, second.message)
@@ -138,19 +145,19 @@ async function submitOnce<Options>(
   plan: Plan<BatchRefs>,
   io: Io,
   secrets: Readonly<Record<string, string>>,
+  groups: SubmitGroups,
   again: boolean,
 ): Promise<SubmitAnswer> {
-  // By stdin: a command line is seen by all on the host, and is short.
-  const { stdout, stderr, code } = await io.transport.run('exec sh', { stdin: submitScript(scheduler, plan, secrets, again) })
+  const { stdout, stderr, code } = await groups.run(submitScript(scheduler, plan, secrets, again), io.transport)
   if (stdout.trim() === 'drover-locked') return { kind: 'in_doubt', message: 'an earlier try left its lock' }
   const outcomes = commandOutcomes(stdout)
   if (code === 70 || code === 71)
     throw new DroverError(
-      /no space|disk quota/i.test(stderr) ? 'no_space' : 'staging_failed',
+      /no space|disk quota/i.test(stdout) ? 'no_space' : 'staging_failed',
       `cannot write the files of job ${plan.jobId}`,
       {
         level: 'staging',
-        outputTail: stderr.slice(-500),
+        outputTail: stdout.slice(-500),
       },
     )
   const ids: string[] = []

@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import type { CommandResult, Transport } from '../../transports/transport.ts'
+
+/** Scripts sent together. More would let the first wait for the last. */
+const GROUP_SIZE = 20
+/** Groups under way at one time: a controller takes requests one by one. */
+const GROUPS_AT_ONCE = 2
+
+interface Waiting {
+  readonly script: string
+  resolve(result: CommandResult): void
+  reject(error: unknown): void
+}
+
+/**
+ * One script of several, each in a subshell of its own: what one costs is little more than what it does. Its errors stand among
+ * its output, in which answers are told by their lengths.
+ */
+export function groupScript(scripts: readonly string[], mark: string): string {
+  return scripts
+    .map((script, part) => `echo '${mark} ${part}'\n(\n${script}\n) 2>&1\nprintf '\\n%s %s %s\\n' '${mark}' ${part} "$?"\n`)
+    .join('')
+}
+
+/** The answer to each script of a group. One that was cut off has what came of it, and no code. */
+export function groupResults(stdout: string, count: number, mark: string): readonly CommandResult[] {
+  return Array.from({ length: count }, (_, part) => {
+    const begin = `${mark} ${part}\n`
+    const from = stdout.indexOf(begin)
+    if (from < 0) return { code: undefined, stdout: '', stderr: '' }
+    const rest = stdout.slice(from + begin.length)
+    const end = new RegExp(`\\n${mark} ${part} (\\d+)\\n`).exec(rest)
+    return { code: end === null ? undefined : Number(end[1]), stdout: end === null ? rest : rest.slice(0, end.index), stderr: '' }
+  })
+}
+
+/** Sends what is to be submitted together, as far as it comes together; alone at once. */
+export class SubmitGroups {
+  readonly #waiting: Waiting[] = []
+  #underWay = 0
+  #scheduled = false
+
+  /** Runs a script there; resolves to its own answer. Rejects with what the transport says of the group. */
+  run(script: string, transport: Transport): Promise<CommandResult> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ script, resolve, reject })
+      if (this.#scheduled) return
+      this.#scheduled = true
+      // Those that start in one turn of the event loop go together.
+      setImmediate(() => {
+        this.#scheduled = false
+        this.#send(transport)
+      })
+    })
+  }
+
+  #send(transport: Transport): void {
+    while (this.#waiting.length > 0 && this.#underWay < GROUPS_AT_ONCE) {
+      const group = this.#waiting.splice(0, GROUP_SIZE)
+      this.#underWay += 1
+      void this.#perform(group, transport).finally(() => {
+        this.#underWay -= 1
+        this.#send(transport)
+      })
+    }
+  }
+
+  async #perform(group: readonly Waiting[], transport: Transport): Promise<void> {
+    const mark = `drover-group-${randomBytes(8).toString('hex')}`
+    try {
+      // By stdin: a command line is seen by all on the host, and is short.
+      const { stdout, stderr } = await transport.run('exec sh', {
+        stdin: groupScript(
+          group.map((each) => each.script),
+          mark,
+        ),
+      })
+      const results = groupResults(stdout, group.length, mark)
+      for (const [index, each] of group.entries()) each.resolve({ code: undefined, stdout: '', ...results[index], stderr })
+    } catch (error) {
+      for (const each of group) each.reject(error)
+    }
+  }
+}
