@@ -135,6 +135,14 @@ describe('what the captured calls leave out', () => {
     expect(find('iadd').delayMs).toBeUndefined()
   })
 
+  test('NaN: unequal to itself, but lists of it are equal, as all NaN of JSON are one object; powers of 1', () => {
+    expect(call('eq', { a: 'NaN', b: 'NaN' })).toEqual({ value: 'false' })
+    expect(call('eq', { a: '[NaN]', b: '[NaN]' })).toEqual({ value: 'true' })
+    expect(call('lt', { a: '[NaN, 1]', b: '[NaN, 2]' })).toEqual({ value: 'true' })
+    expect(call('tkr_pow', { a: '1.0', b: 'NaN' })).toEqual({ value: '1.0' })
+    expect(call('tkr_pow', { a: '-1.0', b: 'Infinity' })).toEqual({ value: '1.0' })
+  })
+
   test('absent and unknown ports, unknown names', () => {
     expect(call('tkr_range', { start: '0', stop: '2', step: undefined })).toEqual({ value: '[\n  0,\n  1\n]' })
     expect(call('iadd', { a: '1', b: undefined })).toEqual({ error: 'Input b not found.', exitCode: 1 })
