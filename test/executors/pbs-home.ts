@@ -10,6 +10,10 @@ export interface PbsHomeOptions extends FixtureOptions {
   readonly fake?: Omit<FakePbsOptions, 'directory'>
   /** Further lines of the target, as YAML, indented by four. */
   readonly target?: string
+  /** The budget of queries that users have. Default: a greater one. */
+  readonly budget?: boolean
+  /** How long proof is awaited. Default: what users have. */
+  readonly graceSeconds?: number
 }
 
 /** A home whose target `hpc` is a fake PBS; this machine is its login node. */
@@ -18,9 +22,11 @@ export class PbsHome extends LocalHome {
   readonly root: string
   readonly #fakeDirectory: string
 
-  private constructor(pbs: FakePbs, fakeDirectory: string, { target = '', fake: _, ...options }: PbsHomeOptions) {
+  protected constructor(pbs: FakePbs, fakeDirectory: string, given: PbsHomeOptions) {
+    const { target = '', fake: _, budget = false, graceSeconds, ...options } = given
     super(options, { PATH: `${pbs.path}:${process.env['PATH'] ?? '/usr/bin:/bin'}` })
     this.pbs = pbs
+    if (graceSeconds !== undefined) this.environment['DROVER_PROOF_GRACE'] = String(graceSeconds)
     this.#fakeDirectory = fakeDirectory
     this.root = join(this.base, `root${options.homeName ?? ''}`)
     mkdirSync(this.root, { mode: 0o700 })
@@ -29,7 +35,7 @@ export class PbsHome extends LocalHome {
     // The budget of a real server would make tests slow: nobody is hurt by questions to this one.
     writeFileSync(
       join(config, 'config.yaml'),
-      `limits: {queries_per_minute: 120, query_burst: 20}\ntargets:\n  hpc:\n    kind: pbs\n    root: ${JSON.stringify(this.root)}\n${target}`,
+      `${budget ? '' : 'limits: {queries_per_minute: 120, query_burst: 20}\n'}targets:\n  hpc:\n    kind: pbs\n    root: ${JSON.stringify(this.root)}\n${target}`,
     )
   }
 

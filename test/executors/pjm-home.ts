@@ -10,6 +10,10 @@ export interface PjmHomeOptions extends FixtureOptions {
   readonly fake?: Omit<FakePjmOptions, 'directory'>
   /** Further lines of the target, as YAML, indented by four. */
   readonly target?: string
+  /** The budget of queries that users have. Default: a greater one. */
+  readonly budget?: boolean
+  /** How long proof is awaited. Default: what users have. */
+  readonly graceSeconds?: number
 }
 
 /** A home whose target `fugaku` is a fake PJM; this machine is its login node. */
@@ -18,9 +22,11 @@ export class PjmHome extends LocalHome {
   readonly root: string
   readonly #fakeDirectory: string
 
-  private constructor(pjm: FakePjm, fakeDirectory: string, { target = '', fake: _, ...options }: PjmHomeOptions) {
+  protected constructor(pjm: FakePjm, fakeDirectory: string, given: PjmHomeOptions) {
+    const { target = '', fake: _, budget = false, graceSeconds, ...options } = given
     super(options, { PATH: `${pjm.path}:${process.env['PATH'] ?? '/usr/bin:/bin'}` })
     this.pjm = pjm
+    if (graceSeconds !== undefined) this.environment['DROVER_PROOF_GRACE'] = String(graceSeconds)
     this.#fakeDirectory = fakeDirectory
     this.root = join(this.base, `root${options.homeName ?? ''}`)
     mkdirSync(this.root, { mode: 0o700 })
@@ -28,8 +34,7 @@ export class PjmHome extends LocalHome {
     mkdirSync(config, { recursive: true })
     writeFileSync(
       join(config, 'config.yaml'),
-      `limits: {queries_per_minute: 120, query_burst: 20}
-targets:
+      `${budget ? '' : 'limits: {queries_per_minute: 120, query_burst: 20}\n'}targets:
   fugaku:
     kind: pjm
     root: ${JSON.stringify(this.root)}

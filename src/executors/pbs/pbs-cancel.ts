@@ -27,14 +27,25 @@ case $drover_left in
 esac`
 }
 
+/**
+ * `act`, where the job of this id has this name: a server that lost its memory gives ids out again, and neither qdel nor qsig
+ * take names. A name that cannot be read is none.
+ */
+function ofName(id: string, name: string | undefined, act: string): string {
+  if (name === undefined) return act
+  return `if [ "$(qstat -f ${quoteShell(id)} 2>/dev/null | sed -n 's/^ *Job_Name = //p')" = ${quoteShell(name)} ]; then
+${act}
+fi`
+}
+
 /** Ends jobs: `ask` by a signal to what runs, `end` by PBS itself, which kills after its own delay. */
-export function cancelCommand(ids: readonly string[], how: 'ask' | 'end'): string {
+export function cancelCommand(ids: readonly string[], how: 'ask' | 'end', names: readonly string[] = []): string {
   const ask = (id: string): string => (id.includes('[]') ? askArray(id) : askOne(id))
-  return ids.map((id) => (how === 'end' ? `qdel ${quoteShell(id)}` : ask(id))).join('\n')
+  return ids.map((id, at) => ofName(id, names[at], how === 'end' ? `qdel ${quoteShell(id)}` : ask(id))).join('\n')
 }
 
 /** Ends tasks of an array; an array of one element is a job of its own. */
-export function cancelTasksCommand(id: string, tasks: readonly number[]): string {
-  if (!id.includes('[]')) return askOne(id)
-  return tasks.map((task) => askOne(id.replace('[]', `[${task}]`))).join('\n')
+export function cancelTasksCommand(id: string, tasks: readonly number[], name?: string): string {
+  if (!id.includes('[]')) return ofName(id, name, askOne(id))
+  return ofName(id, name, tasks.map((task) => askOne(id.replace('[]', `[${task}]`))).join('\n'))
 }

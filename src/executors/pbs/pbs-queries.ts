@@ -73,7 +73,10 @@ drover_all() {
   drover_code=\${drover_out##*drover-end }
   case $drover_out in
     '{'*'}
-drover-end '*) printf '%s\\n' "\${drover_out%drover-end *}" | ${FILTER_JSON}; echo "drover-end $drover_code"; return ;;
+drover-end '* | *'
+{
+'*'}
+drover-end '*) printf '%s\\n' "\${drover_out%drover-end *}" | sed -n '/^{/,$p' | ${FILTER_JSON}; echo "drover-end $drover_code"; return ;;
     'drover-end 1'[0-9][0-9] | 'drover-end 255') printf '%s\\n' "$drover_out"; return ;;
   esac
   qstat -t -f $drover_x
@@ -89,7 +92,8 @@ function question({ ids, name, user }: Of, history: boolean): string {
   return `${head}
 drover_mine=$(qselect -u ${quoteShell(user)})
 drover_code=$?
-set -- $drover_mine
+# Ids alone: a site may print lines of its own before them.
+set -- $(printf '%s\n' "$drover_mine" | grep -E '^[0-9]+([[0-9]*])?[.][^ ]+$')
 if [ "$drover_code" != 0 ]; then echo "drover-end $drover_code"
 elif [ $# = 0 ]; then echo 'drover-end 0'
 elif [ $# -le ${MOST_IDS} ]; then drover_ids "$@"

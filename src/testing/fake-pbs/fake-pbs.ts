@@ -47,10 +47,24 @@ export interface FakePbs {
   reuseIds(from?: number): void
   /** The memory limit of a running job is passed. */
   exceedMemory(id: string): void
+  /** The limit of a running job is passed: TERM, and KILL after the delay. */
+  exceedWalltime(id: string): void
+  /** The host of a running job, or subjob, dies with its processes. */
+  failNode(id: string): void
+  /** A hold of the user's, and its end. */
+  hold(id: string): void
+  release(id: string): void
+  /** As an administrator does by qsig. */
+  suspend(id: string): void
+  resume(id: string): void
+  /** The server knows a job no more; its processes go on. */
+  vanish(id: string): void
+  /** What has ended is not told of before so many ms have passed; 0 ends it. */
+  historyLag(ms: number): void
   /** Breaks PBS until `recover`. */
   outage(kind: PbsOutage): void
-  /** Mends it. What waited is answered; a qsub that was cut off meanwhile is carried out, any other command is not. */
-  recover(): void
+  /** Mends it. What waited is answered; a qsub that was cut off meanwhile is carried out (not with `lost`), any other command is not. */
+  recover(options?: { readonly lost?: boolean }): void
   /** The server died of a qdel: several ids, one of them unknown. `recover` starts it again. */
   readonly crashed: boolean
   /** Every call of the command takes this much longer; real milliseconds, 0 ends it. */
@@ -61,6 +75,8 @@ export interface FakePbs {
   garble(command: string, text: string | Buffer, count?: number): void
   /** The command's next call prints this on stderr and ends so, without doing anything. */
   failNext(command: string, code: number, text: string): void
+  /** The next qsub says what a broken connection says, and no job is made. */
+  loseNextSubmit(): void
   /** The next qsub makes its job, and its answer is lost: it says what a broken connection says. */
   loseNextSubmitAnswer(): void
   /** How often a command was called; without a name, all of them. */
@@ -140,7 +156,9 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
   const lines: string[] = []
   let outage: PbsOutage | undefined
   let crashed = false
-  let waiting: (() => void)[] = []
+  let waiting: ((lost: boolean) => void)[] = []
+  /** A qsub that was cut off while the server hung: carried out when it wakes. */
+  let cutOff: (() => unknown)[] = []
   const crash = (): void => {
     crashed = true
     outage = 'stopped'
@@ -174,6 +192,15 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
     }
   }
 
+  const hang = (): Promise<'goes on' | 'lost' | 'cut off'> =>
+    new Promise((resolve) => {
+      const timer = settings.hangMs === undefined ? undefined : setTimeout(() => resolve('cut off'), settings.hangMs)
+      waiting.push((lost) => {
+        clearTimeout(timer)
+        resolve(lost ? 'lost' : 'goes on')
+      })
+    })
+
   const answer = async (call: CommandCall): Promise<number> => {
     lines.push([call.command, ...call.argv].join(' '))
     let gone = false
@@ -185,7 +212,23 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
     // The version is printed, and tasks are started, without the server.
     const asksServer = call.command !== 'pbs_tmrsh' && !call.argv.includes('--version')
     if (asksServer && outage === 'stopped') return answerStopped(call, server.clock.now())
-    while (asksServer && outage === 'hung') await new Promise<void>((resolve) => waiting.push(resolve))
+    while (asksServer && outage === 'hung') {
+      const how = await hang()
+      if (how === 'lost') return 1
+      if (how === 'goes on') continue
+      if (call.command === 'qsub')
+        cutOff.push(() =>
+          qsub(
+            server,
+            redirected(
+              call,
+              () => {},
+              () => {},
+            ),
+          ),
+        )
+      return 124
+    }
     if (gone && call.command !== 'qsub') return 1
     const failure = faults.fail.get(call.command)
     if (failure) {
@@ -221,10 +264,17 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
     hosts: job.hosts,
     pids: server.pids(job),
   })
-  const wakeAll = (): void => {
-    const all = waiting
+  const find = (id: string): PbsJob => {
+    const job = server.find(id)
+    if (job === undefined) throw new Error(`the fake PBS has no job ${id}`)
+    return job
+  }
+  const wakeAll = (lost = false): void => {
+    const [all, requests] = [waiting, cutOff]
     waiting = []
-    for (const resume of all) resume()
+    cutOff = []
+    for (const resume of all) resume(lost)
+    if (!lost) for (const carryOut of requests) carryOut()
   }
   return {
     path,
@@ -254,16 +304,33 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
       const job = server.find(id)
       if (job) server.exceed(job, 'mem')
     },
+    exceedWalltime: (id) => server.exceed(find(id), 'walltime'),
+    failNode: (id) => server.failNode(find(id)),
+    hold(id) {
+      find(id).holds.add('u')
+      server.settle(find(id))
+    },
+    release(id) {
+      find(id).holds.delete('u')
+      server.settle(find(id))
+      server.wake()
+    },
+    suspend: (id) => void server.signal(find(id), 'suspend'),
+    resume: (id) => void server.signal(find(id), 'resume'),
+    vanish: (id) => void Object.assign(find(id), { forgotten: true }),
+    historyLag(ms) {
+      server.historyLagMs = ms
+    },
     outage(kind) {
       outage = kind
       server.paused = true
       if (kind === 'stopped') wakeAll()
     },
-    recover() {
+    recover(given) {
       outage = undefined
       crashed = false
       server.paused = false
-      wakeAll()
+      wakeAll(given?.lost ?? false)
       server.look()
     },
     get crashed() {
@@ -273,6 +340,7 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
     truncateNextOutput: (command, bytes) => void faults.truncate.set(command, bytes),
     garble: (command, text, count = 1) => void faults.garble.set(command, { bytes: Buffer.from(text as string), count }),
     failNext: (command, code, text) => void faults.fail.set(command, { code, text }),
+    loseNextSubmit: () => void faults.fail.set('qsub', { code: 183, text: 'qsub: End of File\n' }),
     loseNextSubmitAnswer() {
       faults.loseSubmit = true
     },

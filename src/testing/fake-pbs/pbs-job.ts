@@ -67,7 +67,7 @@ export interface PbsJob {
   /** Asked to end by qdel. */
   deleted: boolean
   killAtMs: number | undefined
-  /** Why the server itself ends it: `walltime`, `mem`. */
+  /** Why the server itself ends it: `walltime`, `mem`; `node`: its host died. */
   exceeded: string | undefined
   /** The server says nothing of it any more. */
   forgotten: boolean

@@ -28,6 +28,11 @@ export interface FakePbsOptions {
   readonly maxArraySize?: number
   /** From TERM to KILL of a deleted job, ms of the fake's clock. Default 10 s, as PBS. */
   readonly killDelayMs?: number
+  /**
+   * After so many real milliseconds a call to a hung server is ended with code 124, as by the command `timeout`. Default: it hangs
+   * until `recover`, as in 45 s of OpenPBS 23.06.06.
+   */
+  readonly hangMs?: number
 }
 
 /** Options with their defaults. */
@@ -39,6 +44,7 @@ export interface PbsSettings {
   readonly historyMs: number
   readonly maxArraySize: number
   readonly killDelayMs: number
+  readonly hangMs: number | undefined
   readonly user: string
 }
 
@@ -59,6 +65,7 @@ export function resolvePbsSettings(options: FakePbsOptions, user: string): PbsSe
     historyMs: options.historyMs ?? 14 * 24 * 3_600_000,
     maxArraySize: options.maxArraySize ?? 10_000,
     killDelayMs: options.killDelayMs ?? 10_000,
+    hangMs: options.hangMs,
     user,
   }
 }

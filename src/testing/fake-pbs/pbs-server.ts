@@ -17,6 +17,8 @@ export class PbsServer {
   readonly clock = new SlurmClock()
   readonly jobs: PbsJob[] = []
   history: boolean
+  /** What has ended is told of so much later. */
+  historyLagMs = 0
   nextNumber = 1
   /** While true nothing starts and no limit is looked at; processes go on. */
   paused = false
@@ -90,7 +92,8 @@ export class PbsServer {
 
   /** What the server admits to know, finished jobs only with `history`. */
   known(history: boolean): readonly PbsJob[] {
-    return this.jobs.filter((job) => !job.forgotten && (job.state !== 'F' || (history && this.history)))
+    const latest = this.clock.now() - this.historyLagMs
+    return this.jobs.filter((job) => !job.forgotten && (job.state !== 'F' || (history && this.history && job.mtimeMs <= latest)))
   }
 
   /** By `12`, `12.pbshead`, `12[]`, `12[3]`; also what has ended. */
@@ -249,14 +252,17 @@ export class PbsServer {
     job.stageoutStatus = direct || this.#deliver(job) ? 1 : 0
     rmSync(`${this.#spool}/${idOf(job)}.SC`, { force: true })
     job.obittimeMs = now
-    job.exitStatus = job.exceeded === 'walltime' ? -29 : job.exceeded === 'mem' ? -27 : status
-    const how = job.exceeded
-      ? `exceeded resource ${job.exceeded}`
-      : job.deleted
-        ? `terminated by ${this.settings.user}@${SERVER}`
-        : status === 0
-          ? 'finished'
-          : 'failed'
+    job.exitStatus = job.exceeded === 'walltime' ? -29 : job.exceeded === 'mem' ? -27 : job.exceeded === 'node' ? -20 : status
+    const how =
+      job.exceeded === 'node'
+        ? 'failed'
+        : job.exceeded
+          ? `exceeded resource ${job.exceeded}`
+          : job.deleted
+            ? `terminated by ${this.settings.user}@${SERVER}`
+            : status === 0
+              ? 'finished'
+              : 'failed'
     job.comment = `${job.comment ?? ''} and ${how}`
     this.finish(job, job.deleted ? 91 : job.exitStatus === 0 ? 92 : 93)
   }
@@ -330,6 +336,16 @@ export class PbsServer {
     const processes = this.#running.get(job)
     if (resource === 'mem') processes?.signal('SIGKILL')
     else processes?.signal('SIGTERM')
+  }
+
+  /** Its host dies: JOB_EXEC_RERUN_MS_FAIL, the value that is reported when the first host of a job is lost. */
+  failNode(job: PbsJob): void {
+    for (const each of [job, ...job.subjobs]) {
+      const processes = this.#running.get(each)
+      if (processes === undefined) continue
+      each.exceeded = 'node'
+      for (const pid of processes.all()) kill(pid)
+    }
   }
 
   /** `qsig`: to the sessions of a running job, or of all running subjobs. False where it does not run. */

@@ -71,7 +71,7 @@ function select(
       const job = server.find(id)
       const whole = job?.parent ?? job
       const full = domain === undefined ? `${id}.${SERVER}` : id
-      if (!job || !whole) complain(`Unknown Job Id ${full}`, 153)
+      if (!job || !whole || (history && !known.includes(whole))) complain(`Unknown Job Id ${full}`, 153)
       else if (!known.includes(whole)) complain(`${full} Job has finished, use -x or -H to obtain historical job information`, 35)
       else jobs.push(job)
     }

@@ -224,15 +224,19 @@ class PjmFaults {
       return this.#state.settings.errorCode || 1
     }
     if (this.#outage === 'hung') {
-      if (await this.#hang()) return 1
-      return this.#run(call)
+      const how = await this.#hang()
+      if (how === 'cut off') {
+        // What the manager was asked for is carried out when it wakes.
+        this.#waiting.push((lost) => void (lost || this.#run(silent(call)).catch(() => undefined)))
+        return 124
+      }
+      return how === 'lost' ? 1 : this.#run(call)
     }
     if (call.command === 'pjsub' && this.#submit !== undefined) {
       const fault = this.#submit
       this.#submit = undefined
       if (fault === 'made') await this.#run({ ...silent(call), readStdin: () => call.readStdin() })
-      await this.#hang()
-      return 1
+      return (await this.#hang()) === 'cut off' ? 124 : 1
     }
     const edit = this.edits.get(call.command)
     if (!edit) return this.#run(call)
@@ -243,9 +247,18 @@ class PjmFaults {
     return edit.code ?? code
   }
 
-  /** Waits for `recover`; true: the request was lost. A client that has gone leaves its request in the queue. */
-  #hang(): Promise<boolean> {
-    return new Promise((resolve) => this.#waiting.push(resolve))
+  /** Waits for `recover`, or for the limit of the caller. A client that has gone leaves its request in the queue. */
+  #hang(): Promise<'goes on' | 'lost' | 'cut off'> {
+    const { hangMs } = this.#state.settings
+    return new Promise((resolve) => {
+      let done = false
+      const end = (how: 'goes on' | 'lost' | 'cut off'): void => {
+        if (!done) resolve(how)
+        done = true
+      }
+      this.#waiting.push((lost) => end(lost ? 'lost' : 'goes on'))
+      if (hangMs > 0) setTimeout(() => end('cut off'), hangMs)
+    })
   }
 
   async #run(call: CommandCall): Promise<number> {

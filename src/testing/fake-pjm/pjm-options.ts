@@ -56,6 +56,10 @@ export interface FakePjmOptions {
   readonly killWaitMs?: number
   /** How long a job is in RNA before it runs, and in RNO after it, ms. Default 0. */
   readonly stepMs?: number
+  /** Resource groups whose jobs a site's own program holds when they are accepted (HLD, until pjrls). Default none [I]. */
+  readonly holdRscgrps?: readonly string[]
+  /** After so many real milliseconds a call to a hung manager is ended with code 124, as by the command `timeout`. Default 0: never. */
+  readonly hangMs?: number
   /** First job id. Default 238. */
   readonly firstJobId?: number
 }
@@ -93,6 +97,8 @@ export function resolvePjmSettings(options: FakePjmOptions, user: PjmSettings['u
     deleteSignal: 'SIGTERM',
     killWaitMs: 2000,
     stepMs: 0,
+    holdRscgrps: [],
+    hangMs: 0,
     firstJobId: 238,
     ...options,
     machine,

@@ -166,7 +166,7 @@ function add(state: PjmState, job: Pick<PjmJob, 'id' | 'publicId' | 'model' | 'n
   const now = state.now()
   state.jobs.set(job.publicId, {
     ...job,
-    word: 'QUE',
+    word: !job.isParent && state.settings.holdRscgrps.includes(job.request.rscgrp) ? 'HLD' : 'QUE',
     last: 'ACC',
     ec: 0,
     pc: 0,
