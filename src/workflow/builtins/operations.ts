@@ -58,6 +58,7 @@ export function flatten(values: Value): Value[] {
 
 /** A list of pairs as a pair of lists. */
 export function unzip(value: Value): [Value, Value] {
+  if (value === null) throw typeError('zip() argument after * must be an iterable, not NoneType')
   const columns = zip(iterate(value).map(iterate))
   return unpackPair(columns)
 }

@@ -143,6 +143,10 @@ describe('what the captured calls leave out', () => {
     expect(call('tkr_pow', { a: '-1.0', b: 'Infinity' })).toEqual({ value: '1.0' })
   })
 
+  test('unzip of null', () => {
+    expect(call('unzip', { value: 'null' })).toEqual({ error: 'zip() argument after * must be an iterable, not NoneType', exitCode: 1 })
+  })
+
   test('absent and unknown ports, unknown names', () => {
     expect(call('tkr_range', { start: '0', stop: '2', step: undefined })).toEqual({ value: '[\n  0,\n  1\n]' })
     expect(call('iadd', { a: '1', b: undefined })).toEqual({ error: 'Input b not found.', exitCode: 1 })
