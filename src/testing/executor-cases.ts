@@ -50,7 +50,7 @@ export function runExecutorCases(executor: ExecutorUnderTest): void {
       await shared?.close()
     }, deadlineMs)
 
-    for (const each of EXECUTOR_CASES) {
+    for (const each of EXECUTOR_CASES.filter(({ name }) => executor.only?.test(name) ?? true)) {
       const reason =
         executor.skip?.[each.name] ?? (each.fresh?.diskBytes !== undefined && executor.smallDisk ? executor.smallDisk : undefined)
       if (reason !== undefined) {

@@ -47,6 +47,8 @@ export interface ExecutorUnderTest {
   /** Name of the target that the cases submit to. */
   readonly target: string
   open(options?: FixtureOptions): Promise<Fixture>
+  /** Which cases are defined at all: a second way to a target whose whole table runs elsewhere. Default: all. */
+  readonly only?: RegExp
   /** Cases this executor cannot run: name → reason, printed. */
   readonly skip?: Readonly<Record<string, string>>
   /** Factor on every deadline; schedulers that look around once a minute need more. Default 1. */

@@ -1,4 +1,4 @@
-import { EXECUTOR_CASES, runExecutorCases } from '../../src/testing/index.ts'
+import { runExecutorCases } from '../../src/testing/index.ts'
 import { SlurmHome } from './slurm-home.ts'
 import { SshRig } from './ssh-rig.ts'
 
@@ -23,7 +23,5 @@ runExecutorCases({
   target: 'hpc',
   open: (options) => new SlurmHome(rig, 'login', options, { options: PACKED }).start(),
   patience: 3,
-  skip: Object.fromEntries(
-    EXECUTOR_CASES.filter(({ name }) => !ON_LOGIN_NODE.test(name)).map(({ name }) => [name, 'the same code as by ssh, where it runs']),
-  ),
+  only: ON_LOGIN_NODE,
 })
