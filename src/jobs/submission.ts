@@ -37,17 +37,22 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
   const idOf = (name: string): string | undefined => ids[file.tasks.findIndex((task) => task.name === name)]
   const groupId = file.tasks.length > 1 ? newJobId() : undefined
   const submissions: Submission[] = []
+  // Of all tasks of a file the same is asked once: a hundred of them mean one reading of the configuration, one package of the code.
+  const packaged = once<ResolvedTask['code']>()
+  const opened = once<OpenTarget>()
+  const others = new Map<string, ReturnType<SubmissionContext['others']>>()
   for (const [index, written] of file.tasks.entries()) {
     const spec = { ...written, secrets: { ...(await launcherSecrets(written.launcher, context.databaseUri)), ...written.secrets } }
     const place = { target: spec.target, ...(context.clientDirectory === undefined ? {} : { clientDirectory: context.clientDirectory }) }
-    const target = await context.target(place)
+    const target = await opened(spec.target, () => context.target(place))
+    if (!others.has(spec.target)) others.set(spec.target, context.others(place))
     const upstreams = await upstreamIds(spec, idOf, context)
     const base = {
       target: target.name,
       kind: target.executor.kind,
       capabilities: target.executor.capabilities,
       site: target.site,
-      others: context.others(place),
+      others: others.get(spec.target) ?? [],
       definition: target.definition,
       upstreams: Object.fromEntries(upstreams.map(({ name, id }) => [name, `${target.site.root}/jobs/${id}/work/0`])),
     }
@@ -57,12 +62,14 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     if (target.executor.capabilities.capacity === 'scheduler') target.executor.plan(example, target.site, { jobId: 'example', attempt: 1 })
     const nodes = nodePlaces(target)
     // Code for other machines is frozen here, and shipped to the nodes that a job gets.
-    const keeper = nodes === undefined ? target : await context.target({ target: 'local' })
+    const keeper = nodes === undefined ? target : await opened('local of the supervisor', () => context.target({ target: 'local' }))
     const workdir = workdirFor(file, spec, nodes !== undefined)
     const code =
       workdir === undefined
         ? undefined
-        : await packageCodeAt(workdir, workdir.kind === 'link' && nodes ? nodes : [{ root: keeper.site.root, transport: keeper.transport }])
+        : await packaged(`${target.name} ${JSON.stringify(workdir)}`, () =>
+            packageCodeAt(workdir, workdir.kind === 'link' && nodes ? nodes : [{ root: keeper.site.root, transport: keeper.transport }]),
+          )
     const resolved = resolveTask(spec, { ...base, ...(code === undefined ? {} : { code }) })
     const mounts = await packageMounts(spec.fileMounts, keeper.site.root, keeper.transport)
     const companionOf = companionOfPrimaries(file, spec, idOf)
@@ -92,6 +99,18 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     })
   }
   return submissions
+}
+
+/** Remembers what was made for a key. */
+function once<Value>(): (key: string, make: () => Promise<Value>) => Promise<Value> {
+  const made = new Map<string, Promise<Value>>()
+  return (key, make) => {
+    const before = made.get(key)
+    if (before !== undefined) return before
+    const value = make()
+    made.set(key, value)
+    return value
+  }
 }
 
 /** The nodes of a target of several machines, or the one that is not this machine. */
