@@ -92,11 +92,11 @@ function question({ ids, name, user }: Of, history: boolean): string {
   return `${head}
 drover_mine=$(qselect -u ${quoteShell(user)})
 drover_code=$?
-# Ids alone: a site may print lines of its own before them.
-set -- $(printf '%s\n' "$drover_mine" | grep -E '^[0-9]+([[0-9]*])?[.][^ ]+$')
+# Ids alone: a site may print lines of its own before them. An answer without any, which is not empty, says nothing.
+set -- $(printf '%s\\n' "$drover_mine" | grep -E '^[0-9]+([[][0-9]*[]])?[.][^ ]+$')
 if [ "$drover_code" != 0 ]; then echo "drover-end $drover_code"
-elif [ $# = 0 ]; then echo 'drover-end 0'
-elif [ $# -le ${MOST_IDS} ]; then drover_ids "$@"
+elif [ -z "$drover_mine" ]; then echo 'drover-end 0'
+elif [ $# -gt 0 ] && [ $# -le ${MOST_IDS} ]; then drover_ids "$@"
 else drover_all ${quoteShell(`"${user}@`)}
 fi`
 }
