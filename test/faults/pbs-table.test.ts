@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { vi } from 'vitest'
 import {
   createFakePbs,
   type FakePbs,
@@ -12,6 +13,9 @@ import {
 } from '../../src/testing/index.ts'
 import { PbsHome, type PbsHomeOptions } from '../executors/pbs-home.ts'
 import { runFakeCommand, WrappedCommands } from './wrapped-commands.ts'
+
+// Cases wait more than they work.
+vi.setConfig({ maxConcurrency: 8 })
 
 /** Short, so that what is lost is lost soon; long enough for a machine that is busy. */
 const GRACE_SECONDS = 5
@@ -92,7 +96,7 @@ class TableHome extends PbsHome implements SchedulerFixture {
     garbleNext: (what, text) => {
       // Many jobs are named by qselect before they are told of.
       const ids = [...text.matchAll(/^ {8}"(\d+\.\w+)":\{$/gm)].map(([, id]) => id)
-      if (what === 'queue' && ids.length > 0) this.pbs.garble('qselect', `${ids.join('\n')}\n`)
+      if (what === 'queue') this.pbs.garble('qselect', ids.length > 0 ? `${ids.join('\n')}\n` : text)
       this.pbs.garble('qstat', text)
     },
     submitThenHang: () => this.pbs.loseNextSubmitAnswer(),
@@ -124,7 +128,7 @@ function manyJobs(count: number, id: string, name: string): string {
   const job = (of: string, called: string, state: string): string =>
     `        "${of}":{
             "Job_Name":"${called}",
-            "Job_Owner":"somebody@pbshead",
+            "Job_Owner":"${userInfo().username}@pbshead",
             "job_state":"${state}",
             "queue":"workq",
             "ctime":"Sat Nov 21 10:00:00 2026",
