@@ -19,7 +19,7 @@ export class ClusterHome extends SlurmHome {
       candidates: [{ cpus: { value: 1, atLeast: false }, accelerators: [], acceleratorsOrdered: false, raw: {} }],
     }
     await this.drover.submit(createTaskFile('hpc', { name: 'held', numNodes: 4, run: ':', holder: {}, graceMs: 5_000, resources }))
-    await until('the cluster to be up', 100_000, async () => {
+    await until('the cluster to be up', 300_000, async () => {
       const view = (await this.drover.clusters()).find(({ name }) => name === 'held')
       return view !== undefined && view.nodes.length === 4
     })
