@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SlurmClock } from '../fake-slurm/slurm-clock.ts'
 import { resolveDependencies } from './pbs-depend.ts'
@@ -272,8 +272,9 @@ export class PbsServer {
     const spooled = `${this.#spool}/${idOf(job)}`
     const files = outputFiles(job)
     try {
-      copyFileSync(`${spooled}.OU`, files.out)
-      if (job.request.join !== 'oe') copyFileSync(`${spooled}.ER`, files.err)
+      // Not copyFileSync: where it fails it removes its destination, be that /dev/null.
+      writeFileSync(files.out, readFileSync(`${spooled}.OU`))
+      if (job.request.join !== 'oe') writeFileSync(files.err, readFileSync(`${spooled}.ER`))
       for (const end of ['OU', 'ER']) rmSync(`${spooled}.${end}`, { force: true })
       return true
     } catch {
