@@ -17,8 +17,8 @@ import { runFakeCommand, WrappedCommands } from './wrapped-commands.ts'
 // Cases wait more than they work.
 vi.setConfig({ maxConcurrency: 8 })
 
-/** Short, so that what is lost is lost soon; long enough for a machine that is busy. */
-const GRACE_SECONDS = 5
+/** Short, so that what is lost is lost soon; long enough for the commands of one question on a machine that is busy. */
+const GRACE_SECONDS = 10
 /** Somebody's limit on a call to a manager that hangs: without one, each of them would take Drover's own of two minutes. */
 const HANG_MS = 1_500
 const NODES = 64
