@@ -87,7 +87,8 @@ class TableHome extends PbsHome implements SchedulerFixture {
       if (what === 'history') return this.pbs.callLines().filter((line) => /^qstat -t -f -F \S+ -x\b/.test(line)).length
       return this.pbs.calls(what === 'submit' ? 'qsub' : 'qdel')
     },
-    submitForeign: () => this.#command(['qsub', '-N', 'd-otherdrove-1', '-j', 'oe', '-o', '/dev/null'], 'exec sleep 600\n'),
+    submitForeign: () =>
+      this.#command(['qsub', '-N', 'd-otherdrove-1', '-j', 'oe', '-o', join(this.base, 'foreign.log')], 'exec sleep 600\n'),
     submitLate: (attemptDir) => this.#command(['qsub', 'job.sh'], '', attemptDir),
     truncateNext: (what, bytes) => {
       if (what === 'queue') this.pbs.truncateNextOutput('qselect', bytes)

@@ -112,7 +112,7 @@ class TableHome extends PjmHome implements SchedulerFixture {
       const asked = lines.filter((line) => line.startsWith('pjstat -v '))
       return asked.filter((line) => (what === 'history' ? / -H /.test(line) : !/ -H | \d+ $/.test(line))).length
     },
-    submitForeign: () => this.#submit(['-N', 'd-otherdrove-1', '-j', '-o', '/dev/null'], '#!/bin/sh\nexec sleep 600\n'),
+    submitForeign: () => this.#submit(['-N', 'd-otherdrove-1', '-j', '-o', join(this.base, 'foreign.log')], '#!/bin/sh\nexec sleep 600\n'),
     submitLate: (attemptDir) => this.#submit(['job.sh'], '', attemptDir),
     truncateNext: (_, bytes) => this.pjm.truncateNextOutput('pjstat', bytes),
     garbleNext: (_, text) => this.pjm.garble('pjstat', text),
