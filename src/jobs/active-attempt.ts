@@ -97,7 +97,8 @@ export function refOf(active: ActiveAttempt): NativeRef {
 }
 
 /** Tasks of a native array; undefined for any other job. `cancelled`: the job as a whole was asked to end. */
-function nativeTasks({ files, plan, observation, cancelledElements }: ActiveAttempt, cancelled: boolean): NativeTasks | undefined {
+function nativeTasks(active: ActiveAttempt, cancelled: boolean, now: number): NativeTasks | undefined {
+  const { files, plan, observation, cancelledElements, finishingSince, proofGraceMs } = active
   const { tasks } = files
   const chunk = plan.places[0]?.tasks?.chunk
   if (tasks === undefined || chunk === undefined) return undefined
@@ -106,21 +107,22 @@ function nativeTasks({ files, plan, observation, cancelledElements }: ActiveAtte
     observation,
     setupRecord: (task) => tasks.setupRecord(task),
     askedToEnd: (position) => cancelled || cancelledElements.has(position),
+    graceOver: finishingSince !== undefined && now >= finishingSince + proofGraceMs,
   }
 }
 
 /** Of a native array: the files of tasks that the scheduler says are over are to be read. */
 export function wantEnded(active: ActiveAttempt): void {
-  const native = nativeTasks(active, false)
+  const native = nativeTasks(active, false, 0)
   if (native === undefined) return
   const { elements } = reduceSlots(active.plan.elements, active.files.slotLines())
   for (const task of endedTasks(elements, native)) active.files.tasks?.want(task)
 }
 
-function evidenceOf(active: ActiveAttempt, job: JobRow, uptimeZeroMs: number | undefined): Evidence {
+function evidenceOf(active: ActiveAttempt, job: JobRow, now: number, uptimeZeroMs: number | undefined): Evidence {
   const { files, plan } = active
   const reduced = plan.elements.length > 0 ? reduceSlots(plan.elements, files.slotLines(), uptimeZeroMs) : undefined
-  const native = nativeTasks(active, job.cancelRequestedAt !== undefined)
+  const native = nativeTasks(active, job.cancelRequestedAt !== undefined, now)
   const elements = reduced && native ? withNativeWords(reduced.elements, native) : reduced?.elements
   return {
     attempt: active.number,
@@ -161,8 +163,8 @@ export function takeVerdict(
   readonly commit: () => void
   readonly wakeInMs: number | undefined
 } {
-  const evidence = evidenceOf(active, job, uptimeZeroMs)
-  const native = nativeTasks(active, job.cancelRequestedAt !== undefined)
+  const evidence = evidenceOf(active, job, now, uptimeZeroMs)
+  const native = nativeTasks(active, job.cancelRequestedAt !== undefined, now)
   const verdict = reconcile(
     {
       state: job.state,

@@ -10,6 +10,7 @@ function tasksSaying(said: TaskObservation, askedToEnd: boolean): NativeTasks {
     observation: { kind: 'state', word: 'FAILED', state: 'failed', tasks: new Map([[0, said]]) },
     setupRecord: () => ({ kind: 'none' }),
     askedToEnd: () => askedToEnd,
+    graceOver: false,
   }
 }
 
@@ -35,7 +36,12 @@ test.each<{ readonly name: string; readonly tasks: NativeTasks; readonly expecte
   { name: "somebody's scancel", tasks: tasksSaying(cancelled, false), expected: 'cancelled' },
   { name: 'a node failure', tasks: tasksSaying({ ...failed, cause: 'node_failure' }, false), expected: 'node_failure' },
   { name: 'no word that tells more than its record', tasks: tasksSaying(failed, false), expected: 'record alone' },
-  { name: 'a scheduler that does not know the task any more', tasks: tasksSaying({ kind: 'missing' }, false), expected: 'record alone' },
+  { name: 'a scheduler that does not know the task any more', tasks: tasksSaying({ kind: 'missing' }, false), expected: undefined },
+  {
+    name: 'a scheduler that did not know it for the whole grace',
+    tasks: { ...tasksSaying({ kind: 'missing' }, false), graceOver: true },
+    expected: 'record alone',
+  },
   { name: 'our own cancel', tasks: tasksSaying(running, true), expected: 'record alone' },
   { name: 'a scheduler that still says it runs', tasks: tasksSaying(running, false), expected: undefined },
   {
@@ -46,6 +52,18 @@ test.each<{ readonly name: string; readonly tasks: NativeTasks; readonly expecte
 ])('an element that was told to stop, and $name', ({ tasks, expected }) => {
   const [element] = withNativeWords([stopped], tasks)
   expect(element?.result && (element.result.word?.cause ?? 'record alone')).toBe(expected)
+})
+
+test.each([
+  { code: 137, said: cancelled, chunk: 1, cause: 'cancelled' },
+  { code: 137, said: cancelled, chunk: 2, cause: undefined },
+  { code: 3, said: cancelled, chunk: 1, cause: undefined },
+  { code: 137, said: failed, chunk: 1, cause: undefined },
+])('an element that was told nothing and ended with $code, $chunk in its task: $cause', ({ code, said, chunk, cause }) => {
+  const result = { code, told: '0' as const, endedCs: 7 }
+  const [element] = withNativeWords([{ position: 0, claimed: true, result }], { ...tasksSaying(said, false), chunk })
+  expect(element?.result).toMatchObject({ code })
+  expect(element?.result?.word?.cause).toBe(cause)
 })
 
 test.each([

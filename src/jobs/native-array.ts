@@ -12,6 +12,8 @@ export interface NativeTasks {
   setupRecord(task: number): RecordReading
   /** Whether we asked the element at a 0-based position to end. */
   askedToEnd(position: number): boolean
+  /** No further word is awaited for what ended without one. */
+  readonly graceOver: boolean
 }
 
 const tasksOf = (observation: NativeObservation | undefined): ReadonlyMap<number, TaskObservation> =>
@@ -22,7 +24,10 @@ export function withNativeWords(elements: readonly ElementEvidence[], tasks: Nat
   const said = tasksOf(tasks.observation)
   return elements.map((element, index) => {
     const task = Math.floor(index / tasks.chunk)
-    if (element.result) return toldToStop(element.result, tasks.askedToEnd(element.position)) ? withEndWord(element, task, tasks) : element
+    if (element.result) {
+      if (toldToStop(element.result, tasks.askedToEnd(element.position))) return withEndWord(element, task, tasks)
+      return killedByPerson(element.result, said.get(task), tasks.chunk) ? withEndWord(element, task, tasks) : element
+    }
     const setup = tasks.setupRecord(task)
     if (setup.kind === 'record' && setup.record.phase === 'setup' && setup.record.code !== 0) {
       const { code, told, endedAt } = setup.record
@@ -51,13 +56,19 @@ function toldToStop({ told }: ElementResult, askedToEnd: boolean): boolean {
   return told === 'term' && !askedToEnd
 }
 
+/** Killed before its slot was told anything, by the end that a person gave to its task: the scheduler's word for that is known. */
+function killedByPerson({ told, code }: ElementResult, said: TaskObservation | undefined, chunk: number): boolean {
+  return told === '0' && chunk === 1 && (code === 137 || code === 143) && said?.kind === 'state' && said.state === 'cancelled'
+}
+
 /** An element that was told to stop, with the scheduler's word for why; until there is one it has not ended. */
-function withEndWord(element: ElementEvidence, task: number, { observation }: NativeTasks): ElementEvidence {
+function withEndWord(element: ElementEvidence, task: number, { observation, graceOver }: NativeTasks): ElementEvidence {
   const { result, ...open } = element
   if (result === undefined) return element
   if (observation === undefined || observation.kind === 'could_not_ask') return { ...open, claimed: true }
   const said = tasksOf(observation).get(task)
-  if (said?.kind !== 'state') return element
+  // The queue forgets it before accounting knows it.
+  if (said?.kind !== 'state') return graceOver ? element : { ...open, claimed: true }
   if (!isEndState(said.state)) return { ...open, claimed: true }
   const word = resultOf(said, false)?.word
   return word === undefined || word.cause === 'exit' || word.cause === 'signal' ? element : { ...element, result: { ...result, word } }

@@ -170,7 +170,8 @@ describe.concurrent('states of Slurm', { timeout: PATIENCE_MS * 1.5 }, () => {
       job,
       [0, 1, 2, 3].map((each) => `${each} 1`),
     )
-    expect(ended).toMatchObject({ state: 'failed', elements: { succeeded: 1, failed: 1, cancelled: 2 } })
+    const why = JSON.stringify([ended.elements, await home.drover.explain(job.id)])
+    expect(ended, why).toMatchObject({ state: 'failed', elements: { succeeded: 1, failed: 1, cancelled: 2 } })
     expect(ended.elements?.first_failed).toMatchObject([{ position: 1, exit_code: 137 }])
   })
 
@@ -213,7 +214,7 @@ describe.concurrent('states of Slurm', { timeout: PATIENCE_MS * 1.5 }, () => {
 
   const waits: readonly { readonly what: string; readonly task: Partial<CaseTask>; readonly reason: RegExp }[] = [
     { what: 'more time than the partition allows', task: { timeoutMs: 7_200_000 }, reason: /more time than/ },
-    { what: 'more nodes than the partition has', task: { numNodes: 9 }, reason: /more nodes than/ },
+    { what: 'more nodes than the partition has', task: { numNodes: 9 }, reason: /more nodes/ },
   ]
   test.each(waits)('$what: it is said what to change', async ({ task, reason }) => {
     const job = await submitCounted(home, { ...task, run: 'exit 0' }).catch((error: unknown) => String(error))
