@@ -245,66 +245,69 @@ function preempt(node: string): void {
   home.login(`sbatch --parsable --output=/dev/null --partition=high --nodelist=${node} --exclusive --wrap 'sleep 2'`)
 }
 
-describe.concurrent('what Slurm takes away', { timeout: PATIENCE_MS * 2 }, () => {
-  test('PREEMPTED, where it is cancelled and where it may not be requeued', async () => {
-    const jobs = await Promise.all(
-      ['lowc', 'low'].map((partition) => submitCounted(home, { options: { partition, nodelist: 'node1' }, run: 'exec sleep 300' })),
-    )
-    for (const job of jobs) await hasBegun(job)
-    preempt('node1')
-    for (const job of jobs) {
-      const ended = await endsCleanly(home, job)
-      expect(ended).toMatchObject({ state: 'failed', cause: { kind: 'preempted' }, native_word: 'PREEMPTED', attempt: 1 })
-    }
-  })
-
-  test.each([
-    { by: 'a preemption', partition: 'low', take: () => preempt('node2'), cause: 'preempted' },
-    { by: 'scontrol requeue', partition: 'main', take: (id: string) => rig.on('login', 'scontrol', 'requeue', id), cause: 'preempted' },
-  ])('scheduler_requeue: $by makes the next attempt', async ({ partition, take, cause }) => {
-    const job = await submitCounted(home, {
-      options: { partition, nodelist: 'node2', scheduler_requeue: true },
-      run: 'echo "attempt $DROVER_ATTEMPT"; [ "$DROVER_ATTEMPT" = 2 ] || exec sleep 300',
+// Not beside the others: nodes go down, and with them whatever runs there.
+describe('afterwards', () => {
+  describe.concurrent('what Slurm takes away', { timeout: PATIENCE_MS * 2 }, () => {
+    test('PREEMPTED, where it is cancelled and where it may not be requeued', async () => {
+      const jobs = await Promise.all(
+        ['lowc', 'low'].map((partition) => submitCounted(home, { options: { partition, nodelist: 'node1' }, run: 'exec sleep 300' })),
+      )
+      for (const job of jobs) await hasBegun(job)
+      preempt('node1')
+      for (const job of jobs) {
+        const ended = await endsCleanly(home, job)
+        expect(ended).toMatchObject({ state: 'failed', cause: { kind: 'preempted' }, native_word: 'PREEMPTED', attempt: 1 })
+      }
     })
-    const native = await nativeIdOf(home, job.id)
-    await hasBegun(job)
-    take(native)
-    await startRequeued(native)
-    const ended = await endsCleanly(home, job, ['0 1', '0 2'])
-    expect(ended).toMatchObject({ state: 'succeeded', exit_code: 0, attempt: 2, native_id: native })
-    expect(ended.attempts.map((attempt) => [attempt.state, attempt.cause?.kind ?? null])).toEqual([
-      ['failed', cause],
-      ['succeeded', null],
-    ])
-    const logs = await Promise.all([1, 2].map((attempt) => readLog(home.drover, job.id, { attempt, streams: ['stdout'] })))
-    expect(logs.map(String)).toEqual(['attempt 1\n', 'attempt 2\n'])
-  })
 
-  test('NODE_FAIL: a node that is set down, and one that loses its power', async () => {
-    const alone = await submitCounted(home, { options: { nodelist: 'node3' }, run: 'exec sleep 300' })
-    const moved = await submitCounted(home, {
-      options: { nodelist: 'node3', scheduler_requeue: true },
-      run: '[ "$DROVER_ATTEMPT" = 2 ] || exec sleep 300',
+    test.each([
+      { by: 'a preemption', partition: 'low', take: () => preempt('node2'), cause: 'preempted' },
+      { by: 'scontrol requeue', partition: 'main', take: (id: string) => rig.on('login', 'scontrol', 'requeue', id), cause: 'preempted' },
+    ])('scheduler_requeue: $by makes the next attempt', async ({ partition, take, cause }) => {
+      const job = await submitCounted(home, {
+        options: { partition, nodelist: 'node2', scheduler_requeue: true },
+        run: 'echo "attempt $DROVER_ATTEMPT"; [ "$DROVER_ATTEMPT" = 2 ] || exec sleep 300',
+      })
+      const native = await nativeIdOf(home, job.id)
+      await hasBegun(job)
+      take(native)
+      await startRequeued(native)
+      const ended = await endsCleanly(home, job, ['0 1', '0 2'])
+      expect(ended).toMatchObject({ state: 'succeeded', exit_code: 0, attempt: 2, native_id: native })
+      expect(ended.attempts.map((attempt) => [attempt.state, attempt.cause?.kind ?? null])).toEqual([
+        ['failed', cause],
+        ['succeeded', null],
+      ])
+      const logs = await Promise.all([1, 2].map((attempt) => readLog(home.drover, job.id, { attempt, streams: ['stdout'] })))
+      expect(logs.map(String)).toEqual(['attempt 1\n', 'attempt 2\n'])
     })
-    for (const job of [alone, moved]) await hasBegun(job)
-    rig.on('login', 'scontrol', 'update', 'nodename=node3', 'state=down', 'reason=test')
-    expect(await endsCleanly(home, alone)).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' }, native_word: 'NODE_FAIL' })
-    // It may be back already: its slurmd has said that it lives.
-    rig.on('login', 'sh', '-c', 'scontrol update nodename=node3 state=resume 2>&1 || true')
-    await startRequeued(await nativeIdOf(home, moved.id))
-    expect(await endsCleanly(home, moved, ['0 1', '0 2'])).toMatchObject({ state: 'succeeded', attempt: 2 })
 
-    const [last, several] = await Promise.all([
-      submitCounted(home, { options: { nodelist: 'node4' }, run: 'exec sleep 300' }),
-      submitCounted(home, { options: { nodelist: 'node[3-4]' }, numNodes: 2, run: 'exec sleep 300' }),
-    ])
-    for (const job of [last, several]) await hasBegun(job)
-    await until('both ranks', PATIENCE_MS, () => readFileSync(several.runs, 'utf8').split('\n').length === 3)
-    rig.fault('kill-node', '4')
-    const lost = await endsCleanly(home, last)
-    expect(lost).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' }, native_word: 'NODE_FAIL' })
-    const part = await endsCleanly(home, several, ['0 1', '1 1'])
-    expect(part).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' } })
-    rig.fault('revive-node', '4')
+    test('NODE_FAIL: a node that is set down, and one that loses its power', async () => {
+      const alone = await submitCounted(home, { options: { nodelist: 'node3' }, run: 'exec sleep 300' })
+      const moved = await submitCounted(home, {
+        options: { nodelist: 'node3', scheduler_requeue: true },
+        run: '[ "$DROVER_ATTEMPT" = 2 ] || exec sleep 300',
+      })
+      for (const job of [alone, moved]) await hasBegun(job)
+      rig.on('login', 'scontrol', 'update', 'nodename=node3', 'state=down', 'reason=test')
+      expect(await endsCleanly(home, alone)).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' }, native_word: 'NODE_FAIL' })
+      // It may be back already: its slurmd has said that it lives.
+      rig.on('login', 'sh', '-c', 'scontrol update nodename=node3 state=resume 2>&1 || true')
+      await startRequeued(await nativeIdOf(home, moved.id))
+      expect(await endsCleanly(home, moved, ['0 1', '0 2'])).toMatchObject({ state: 'succeeded', attempt: 2 })
+
+      const [last, several] = await Promise.all([
+        submitCounted(home, { options: { nodelist: 'node4' }, run: 'exec sleep 300' }),
+        submitCounted(home, { options: { nodelist: 'node[3-4]' }, numNodes: 2, run: 'exec sleep 300' }),
+      ])
+      for (const job of [last, several]) await hasBegun(job)
+      await until('both ranks', PATIENCE_MS, () => readFileSync(several.runs, 'utf8').split('\n').length === 3)
+      rig.fault('kill-node', '4')
+      const lost = await endsCleanly(home, last)
+      expect(lost).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' }, native_word: 'NODE_FAIL' })
+      const part = await endsCleanly(home, several, ['0 1', '1 1'])
+      expect(part).toMatchObject({ state: 'failed', cause: { kind: 'node_failure' } })
+      rig.fault('revive-node', '4')
+    })
   })
 })
