@@ -67,9 +67,10 @@ export const logCases: readonly ExecutorCase[] = [
         if (pieces.length === 1) await writeFile(gate, '')
       }
       signal.throwIfAborted()
-      expect(Buffer.concat(pieces).toString()).toBe('attempt 1\nattempt 2\n')
+      const ended = await settled(context.drover, job.id, context.deadlineMs)
+      expect(Buffer.concat(pieces).toString(), JSON.stringify([ended.state, ended.attempts])).toBe('attempt 1\nattempt 2\n')
       expect([...attempts]).toEqual([1, 2])
-      expect((await settled(context.drover, job.id, context.deadlineMs)).state).toBe('succeeded')
+      expect(ended.state).toBe('succeeded')
     },
   },
 ]
