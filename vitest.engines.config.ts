@@ -8,6 +8,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     fileParallelism: false,
+    // Real machines under load: what fails is tried once more, and the report says so (retry x1).
+    retry: 1,
     globalSetup: ['test/global-setup.ts'],
   },
 })
