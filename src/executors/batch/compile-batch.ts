@@ -3,10 +3,12 @@ import { quoteShell } from '../../driver/quote.ts'
 import { DroverError, InputError } from '../../errors.ts'
 import { masterPortOf } from '../../launchers/master-port.ts'
 import type { SchedulerFacts } from '../../targets/site-facts.ts'
+import { arrayPositions } from '../array-positions.ts'
 import { compilePlace } from '../compile-place.ts'
 import type { KeyOutcome, Plan, PlanFor, PlannedFile, ResolvedTask, SiteFacts } from '../executor.ts'
 import { keyOutcomes } from '../key-outcomes.ts'
 import { taskOptions } from '../task-options.ts'
+import { workDirOf } from '../work-dir.ts'
 import { headOf, heldJobFiles, holderOptions, withAgent } from './held-job.ts'
 import { nativeName, partName } from './native-name.ts'
 import type { Scheduler, SubmitScript } from './scheduler.ts'
@@ -51,8 +53,8 @@ export function compileBatch<Options>(scheduler: Scheduler<Options>, given: Reso
   const written = holds ? holderOptions(scheduler, asked) : asked
   const options = scheduler.parseOptions(written)
   const attemptDir = `${site.root}/jobs/${as.jobId}/${as.attempt}`
-  const workDir = task.code?.kind === 'link' ? task.code.path : `${site.root}/jobs/${as.jobId}/work/0`
-  const positions = task.array ? (task.array.positions ?? Array.from({ length: task.array.size }, (_, position) => position)) : []
+  const workDir = workDirOf(task, site.root, as.jobId, 0)
+  const positions = arrayPositions(task)
   const { chunk, slots } = packing(written, positions.length)
   const tasks = task.array ? Math.ceil(positions.length / chunk) : 0
   const name = nativeName(as.jobId, as.attempt)

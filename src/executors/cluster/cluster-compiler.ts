@@ -4,19 +4,15 @@ import { quoteArgv, quoteShell } from '../../driver/quote.ts'
 import { InputError } from '../../errors.ts'
 import { masterPortOf } from '../../launchers/master-port.ts'
 import { factsOf, type NodeFacts } from '../../targets/site-facts.ts'
+import { arrayPositions } from '../array-positions.ts'
 import type { HeldNodes } from '../batch/held-nodes.ts'
 import { compilePlace, dealDevices } from '../compile-place.ts'
 import { dealPositions } from '../deal-positions.ts'
 import type { NodeShare, Plan, PlanFor, PlannedFile, PlanPlace, ResolvedTask, SiteFacts } from '../executor.ts'
-import { keyOutcomes } from '../key-outcomes.ts'
+import { planOfShares, type ShareRefs } from '../plan-of-shares.ts'
 import { exampleShares } from '../ssh/ssh-compiler.ts'
+import { workDirOf } from '../work-dir.ts'
 import { CLUSTER_KIND } from './cluster-target.ts'
-
-/** The cluster executor's own part of a plan. */
-export interface ClusterRefs {
-  /** Nodes in order of rank, each with its devices. */
-  readonly nodes: readonly { readonly node: string; readonly gpus: readonly number[] }[]
-}
 
 const CUDA_DEVICES = 'CUDA_VISIBLE_DEVICES'
 
@@ -30,7 +26,7 @@ const CUDA_DEVICES = 'CUDA_VISIBLE_DEVICES'
  *
  * @throws InputError `unsupported` where the cluster has too few nodes
  */
-export function compileCluster(held: HeldNodes, task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<ClusterRefs> {
+export function compileCluster(held: HeldNodes, task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<ShareRefs> {
   const all = site.nodes ?? []
   if (!task.array && task.numNodes > all.length)
     throw new InputError(
@@ -38,33 +34,11 @@ export function compileCluster(held: HeldNodes, task: ResolvedTask, site: SiteFa
       `task ${task.name}: it asks for ${task.numNodes} nodes, and cluster "${task.target}" has ${all.length}`,
       { hint: 'Lower num_nodes, or bring up a larger cluster.' },
     )
-  const positions = task.array ? (task.array.positions ?? Array.from({ length: task.array.size }, (_, position) => position)) : []
+  const positions = arrayPositions(task)
   const shares = inOrder(as.shares ?? exampleShares(task, all, positions), all)
   const places =
     task.array || shares.length === 1 ? ownPlaces(held, task, site, as, shares, positions) : [joinedPlace(held, task, site, as, shares)]
-  const width = task.array ? places.reduce((sum, place) => sum + place.slots, 0) : 1
-  const demandOf = (each: number): number => each * (task.array ? width : shares.length)
-  const plan: Plan<ClusterRefs> = {
-    version: 1,
-    kind: CLUSTER_KIND,
-    target: task.target,
-    jobId: as.jobId,
-    attempt: as.attempt,
-    places,
-    ...(task.code === undefined ? {} : { code: task.code }),
-    mounts: task.mounts,
-    ...(task.bundlesFrom === undefined ? {} : { bundlesFrom: task.bundlesFrom }),
-    secretNames: task.secretNames,
-    ranks: shares.map(({ node }, rank) => ({ rank, node })),
-    elements: positions,
-    width,
-    demand: { cpus: demandOf(task.perNode.cpus), memoryBytes: demandOf(task.perNode.memoryBytes ?? 0), gpus: demandOf(task.perNode.gpus) },
-    graceMs: task.graceMs,
-    keys: keyOutcomes(task, places[0]?.attemptDir ?? '', width, shares.map(({ node }) => node).join(', ')),
-    warnings: [],
-    refs: { nodes: shares.map(({ node, gpus }) => ({ node, gpus })) },
-  }
-  return Object.freeze(plan)
+  return planOfShares(CLUSTER_KIND, task, as, places, shares, positions)
 }
 
 /** In the order of the allocation, in which the launcher numbers what it starts. */
@@ -116,7 +90,7 @@ function ownPlaces(
     const facts = factsOf(site, node)
     const ip = addressOf(site, node)
     const attemptDir = `${facts.root}/jobs/${as.jobId}/${as.attempt}${several ? `-${rank}` : ''}`
-    const workDir = task.code?.kind === 'link' ? task.code.path : `${facts.root}/jobs/${as.jobId}/work/${rank}`
+    const workDir = workDirOf(task, facts.root, as.jobId, rank)
     const own = dealt[rank] ?? []
     const width = task.array ? Math.max(1, Math.min(share.width, own.length)) : 1
     const memoryBytes = task.perNode.memoryBytes === undefined ? undefined : task.perNode.memoryBytes * width
@@ -166,7 +140,7 @@ function joinedPlace(held: HeldNodes, task: ResolvedTask, site: SiteFacts, as: P
   const [first] = nodes
   const facts = factsOf(site, first?.node ?? '')
   const attemptDir = `${facts.root}/jobs/${as.jobId}/${as.attempt}`
-  const workDir = task.code?.kind === 'link' ? task.code.path : `${facts.root}/jobs/${as.jobId}/work/0`
+  const workDir = workDirOf(task, facts.root, as.jobId, 0)
   const { memoryBytes } = task.perNode
   const launch = held.launch({
     nodes: nodes.map(({ node }) => node),

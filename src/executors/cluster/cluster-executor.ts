@@ -5,8 +5,9 @@ import { isSettled } from '../../task/states.ts'
 import { AttemptFiles } from '../attempt-files.ts'
 import type { HeldNodes } from '../batch/held-nodes.ts'
 import type { Executor, Io, NativeObservation, NativeRef, Plan, PollResult } from '../executor.ts'
+import type { ShareRefs } from '../plan-of-shares.ts'
 import { clusterCapabilities } from './cluster-capabilities.ts'
-import { type ClusterRefs, compileCluster } from './cluster-compiler.ts'
+import { compileCluster } from './cluster-compiler.ts'
 import { describeEnd, endOfHolder } from './cluster-end.ts'
 import { AgentEvents } from './cluster-events.ts'
 import { CLUSTER_KIND, type Holder } from './cluster-target.ts'
@@ -28,7 +29,7 @@ export interface ClusterWorld {
 }
 
 /** Jobs on nodes that another job holds: handed to its agent by one line, found again by what they and the agent wrote. */
-export function createClusterExecutor(cluster: ClusterWorld): Executor<ClusterRefs> {
+export function createClusterExecutor(cluster: ClusterWorld): Executor<ShareRefs> {
   const { name, held, directory } = cluster
   const events = new AgentEvents(`${directory}/${heldPaths.events}`)
   return {
@@ -84,7 +85,7 @@ async function runAll(commands: readonly string[], io: Io): Promise<void> {
 }
 
 /** However often an attempt is named, the agent starts it once. */
-async function tell(plan: Plan<ClusterRefs>, directory: string, io: Io): Promise<void> {
+async function tell(plan: Plan<ShareRefs>, directory: string, io: Io): Promise<void> {
   const lines = plan.places.map(({ attemptDir }) => `start ${attemptDir}`).join('\n')
   await runAll([append(`${directory}/${heldPaths.commands}`, lines)], io)
 }

@@ -1,7 +1,9 @@
 import { masterPortOf } from '../../launchers/master-port.ts'
+import { arrayPositions } from '../array-positions.ts'
 import { compilePlace, dealDevices } from '../compile-place.ts'
 import type { Plan, ResolvedTask, SiteFacts } from '../executor.ts'
 import { keyOutcomes } from '../key-outcomes.ts'
+import { workDirOf } from '../work-dir.ts'
 
 /** The local executor's own part of a plan. */
 export interface LocalRefs {
@@ -23,9 +25,9 @@ export function compileLocal(
     rank,
     node: site.hostname,
     ip: LOOPBACK,
-    workDir: code?.kind === 'link' ? code.path : `${site.root}/jobs/${as.jobId}/work/${rank}`,
+    workDir: workDirOf(task, site.root, as.jobId, rank),
   }))
-  const positions = task.array ? (task.array.positions ?? Array.from({ length: task.array.size }, (_, position) => position)) : []
+  const positions = arrayPositions(task)
   const width = task.array ? Math.max(1, Math.min(task.array.width, positions.length)) : 1
   const gpus = dealDevices(as.assignedGpus ?? [], perNode.gpus, task.array ? width : task.numNodes)
   const shares = task.array ? width : task.numNodes

@@ -2,16 +2,12 @@ import { InputError } from '../../errors.ts'
 import { masterPortOf } from '../../launchers/master-port.ts'
 import { matchesGpu } from '../../targets/gpu-match.ts'
 import { factsOf, type NodeFacts } from '../../targets/site-facts.ts'
+import { arrayPositions } from '../array-positions.ts'
 import { compilePlace, dealDevices } from '../compile-place.ts'
 import { dealPositions } from '../deal-positions.ts'
 import type { NodeShare, Plan, PlanFor, PlanPlace, ResolvedTask, SiteFacts } from '../executor.ts'
-import { keyOutcomes } from '../key-outcomes.ts'
-
-/** The ssh executor's own part of a plan. */
-export interface SshRefs {
-  /** Nodes in order of rank, each with its devices. */
-  readonly nodes: readonly { readonly node: string; readonly gpus: readonly number[] }[]
-}
+import { planOfShares, type ShareRefs } from '../plan-of-shares.ts'
+import { workDirOf } from '../work-dir.ts'
 
 /** Shares as a job of this size would get on an empty target: for a plan that is only shown. */
 export function exampleShares(task: ResolvedTask, all: readonly NodeFacts[], positions: readonly number[]): readonly NodeShare[] {
@@ -32,7 +28,7 @@ export function exampleShares(task: ResolvedTask, all: readonly NodeFacts[], pos
  *
  * @throws InputError `unsupported` where the target has too few nodes
  */
-export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<SshRefs> {
+export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Plan<ShareRefs> {
   const all = site.nodes ?? []
   if (!task.array && task.numNodes > all.length)
     throw new InputError(
@@ -42,7 +38,7 @@ export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Pl
         hint: 'Lower num_nodes, or add nodes to the target.',
       },
     )
-  const positions = task.array ? (task.array.positions ?? Array.from({ length: task.array.size }, (_, position) => position)) : []
+  const positions = arrayPositions(task)
   const shares = as.shares ?? exampleShares(task, all, positions)
   const dealt = dealPositions(
     positions,
@@ -73,7 +69,7 @@ export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Pl
           rank,
           node: share.node,
           ip,
-          workDir: task.code?.kind === 'link' ? task.code.path : `${facts.root}/jobs/${as.jobId}/work/${rank}`,
+          workDir: workDirOf(task, facts.root, as.jobId, rank),
           env,
         },
       ],
@@ -94,27 +90,5 @@ export function compileSsh(task: ResolvedTask, site: SiteFacts, as: PlanFor): Pl
       },
     })
   })
-  const width = task.array ? places.reduce((sum, place) => sum + place.slots, 0) : 1
-  const demandOf = (each: number): number => each * (task.array ? width : shares.length)
-  const plan: Plan<SshRefs> = {
-    version: 1,
-    kind: 'ssh',
-    target: task.target,
-    jobId: as.jobId,
-    attempt: as.attempt,
-    places,
-    ...(task.code === undefined ? {} : { code: task.code }),
-    mounts: task.mounts,
-    ...(task.bundlesFrom === undefined ? {} : { bundlesFrom: task.bundlesFrom }),
-    secretNames: task.secretNames,
-    ranks: shares.map(({ node }, rank) => ({ rank, node })),
-    elements: positions,
-    width,
-    demand: { cpus: demandOf(task.perNode.cpus), memoryBytes: demandOf(task.perNode.memoryBytes ?? 0), gpus: demandOf(task.perNode.gpus) },
-    graceMs: task.graceMs,
-    keys: keyOutcomes(task, places[0]?.attemptDir ?? '', width, shares.map(({ node }) => node).join(', ')),
-    warnings: [],
-    refs: { nodes: shares.map(({ node, gpus }) => ({ node, gpus })) },
-  }
-  return Object.freeze(plan)
+  return planOfShares('ssh', task, as, places, shares, positions)
 }

@@ -1,13 +1,14 @@
 import { transportAt } from '../../transports/transport.ts'
 import { cancelPlaceElements, endPlace, startDriver } from '../driver-process.ts'
 import type { Executor, Io, NativeRef, Plan } from '../executor.ts'
+import type { ShareRefs } from '../plan-of-shares.ts'
 import { sshCapabilities } from './ssh-capabilities.ts'
-import { compileSsh, type SshRefs } from './ssh-compiler.ts'
+import { compileSsh } from './ssh-compiler.ts'
 import { coordinateNodes } from './ssh-coordinate.ts'
 import { pollSsh } from './ssh-poll.ts'
 
 /** Starts the drivers of all nodes side by side; the native id is `<node>=<pid>:<start time>:<boot id>`, joined by spaces. */
-async function submitSsh(plan: Plan<SshRefs>, io: Io): Promise<string> {
+async function submitSsh(plan: Plan<ShareRefs>, io: Io): Promise<string> {
   const ids = await Promise.all(
     plan.places.map(async (place) => `${place.node}=${await startDriver(place, plan.jobId, transportAt(io.transport, place.node), io)}`),
   )
@@ -28,7 +29,7 @@ async function cancelSshElements(ref: NativeRef, positions: readonly number[], i
 }
 
 /** Machines without a scheduler, reached by SSH: a driver on each, coordinated from here. */
-export const sshExecutor: Executor<SshRefs> = {
+export const sshExecutor: Executor<ShareRefs> = {
   kind: 'ssh',
   capabilities: sshCapabilities,
   plan: compileSsh,
