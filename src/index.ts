@@ -19,6 +19,7 @@ export type {
   Explanation,
   Job,
   JobAttempt,
+  JobElement,
   JobElements,
   JobEvent,
   JobLocation,

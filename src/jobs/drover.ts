@@ -19,6 +19,11 @@ export interface Drover extends AsyncDisposable {
   wait(selector: string, options?: { readonly until?: 'submitted' | 'started' | 'settled'; readonly signal?: AbortSignal }): Promise<Job>
   /** Events from `after` (default: only new ones), across all jobs or those named; ends when aborted, or when all named jobs are settled. */
   events(query?: { readonly jobs?: readonly string[]; readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<JobEvent>
+  /**
+   * Elements of an array, each once, when it has ended for good: a failure that would be retried is told with the job's end, as is
+   * one that is lost. Ends when all have been told, or when aborted. `invalid_argument` for a job that is no array.
+   */
+  elements(selector: string, query?: { readonly signal?: AbortSignal }): AsyncIterable<JobElement>
   logs(selector: string, query?: LogQuery): AsyncIterable<LogChunk>
   cancel(selector: string, options?: { readonly elements?: readonly number[]; readonly by?: string }): Promise<Job>
   /** A new attempt under the same id; `secrets` where the task has some and the old values are gone. */
@@ -117,6 +122,18 @@ export interface JobElements {
   readonly lost: number
   /** First failed positions, at most 20; empty in `list`. */
   readonly first_failed: readonly { readonly position: number; readonly exit_code: number | null; readonly cause: string | null }[]
+}
+
+/** How one element of an array ended. */
+export interface JobElement {
+  readonly position: number
+  /** An end state, or `lost`. */
+  readonly state: State
+  readonly attempt: number
+  readonly exit_code: number | null
+  readonly signal: number | null
+  /** A failure kind, `cancelled` or `unknown`; null beside `succeeded`. */
+  readonly cause: string | null
 }
 
 export interface JobRank {

@@ -23,6 +23,7 @@ import type {
   Drover,
   Explanation,
   Job,
+  JobElement,
   JobEvent,
   JobLocation,
   ListFilter,
@@ -38,6 +39,7 @@ import { explainRow } from './explain-job.ts'
 import { fetchJob } from './fetch-job.ts'
 import { findJob } from './find-job.ts'
 import { followEvents, waitForJob } from './follow-changes.ts'
+import { followElements } from './follow-elements.ts'
 import type { JobContext, JobControl } from './job-context.ts'
 import { JobGraph } from './job-graph.ts'
 import { jobLogSource } from './job-log-source.ts'
@@ -247,6 +249,11 @@ class JobSupervisor implements Supervisor {
   ): AsyncIterable<JobEvent> {
     const ids = query.jobs === undefined ? undefined : await Promise.all(query.jobs.map(async (selector) => (await this.#row(selector)).id))
     yield* followEvents(ids, query.after, this.#signal(query.signal), this.#control)
+  }
+
+  async *elements(selector: string, query: { readonly signal?: AbortSignal } = {}): AsyncIterable<JobElement> {
+    const { id } = await this.#row(selector)
+    yield* followElements(id, this.#signal(query.signal), this.#control)
   }
 
   async *logs(selector: string, query: LogQuery = {}): AsyncIterable<LogChunk> {

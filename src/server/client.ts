@@ -6,6 +6,7 @@ import type {
   Drover,
   Explanation,
   Job,
+  JobElement,
   JobEvent,
   JobLocation,
   ListFilter,
@@ -20,7 +21,7 @@ import type {
 import type { TaskFile } from '../task/task-spec.ts'
 import { abortedError, type ConnectionOptions, HttpConnection } from './http-connection.ts'
 import { decodeLogFrames } from './log-frames.ts'
-import type { EventLine } from './protocol.ts'
+import type { ElementLine, EventLine } from './protocol.ts'
 
 /** How `connectDrover` reaches the supervisor, and what it may do when there is none. */
 export type ConnectOptions = Omit<ConnectionOptions, 'socketPath'>
@@ -59,14 +60,14 @@ function lostStream(cause: unknown): DroverError {
   })
 }
 
-async function* readEventLines(source: AsyncIterable<Buffer>): AsyncGenerator<EventLine> {
+async function* readLines<Line>(source: AsyncIterable<Buffer>): AsyncGenerator<Line> {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const piece of source) {
     const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
-    // Written by the event route of the same protocol version.
-    for (const line of lines) yield JSON.parse(line) as EventLine
+    // Written by the route of the same protocol version.
+    for (const line of lines) yield JSON.parse(line) as Line
   }
 }
 
@@ -120,12 +121,41 @@ class DroverClient implements Drover {
       try {
         const body = { ...rest, ...(after === undefined ? {} : { after }) }
         const response = await this.#connection.stream({ method: 'POST', path: '/v1/events', body, signal, repeatable: true })
-        for await (const line of readEventLines(response)) {
+        for await (const line of readLines<EventLine>(response)) {
           if ('end' in line) return
           if ('error' in line) throw fromErrorJson(line.error)
           fruitless = 0
           after = line.event.seq
           yield line.event
+        }
+        throw lostStream(undefined)
+      } catch (error) {
+        if (signal?.aborted) return
+        fruitless += 1
+        this.#resumable(error, fruitless)
+      }
+    }
+  }
+
+  async *elements(selector: string, { signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<JobElement> {
+    // Taken up again it tells all of them again: those that were told are left out.
+    const told = new Set<number>()
+    for (let fruitless = 0; ; ) {
+      try {
+        const response = await this.#connection.stream({
+          method: 'POST',
+          path: jobPath(selector, 'elements'),
+          body: {},
+          signal,
+          repeatable: true,
+        })
+        for await (const line of readLines<ElementLine>(response)) {
+          if ('end' in line) return
+          if ('error' in line) throw fromErrorJson(line.error)
+          if (told.has(line.element.position)) continue
+          fruitless = 0
+          told.add(line.element.position)
+          yield line.element
         }
         throw lostStream(undefined)
       } catch (error) {

@@ -8,7 +8,7 @@ import type { TaskFile } from '../task/task-spec.ts'
 import { pullStream } from './byte-streams.ts'
 import { encodeLogFrame } from './log-frames.ts'
 import { compareVersions } from './package-root.ts'
-import { CLIENT_VERSION_HEADER, type EventLine, MAX_BODY_BYTES, SERVER_VERSION_HEADER, statusOf } from './protocol.ts'
+import { CLIENT_VERSION_HEADER, type ElementLine, type EventLine, MAX_BODY_BYTES, SERVER_VERSION_HEADER, statusOf } from './protocol.ts'
 
 /** What the HTTP API is built over. */
 export interface HttpApiOptions {
@@ -221,6 +221,21 @@ export function createHttpApi(options: HttpApiOptions): Hono {
       fail: (error) => encodeLogFrame({ kind: 'error', error: asJson(error) }),
     })
     return context.body(stream, 200, { 'content-type': 'application/vnd.drover.logs' })
+  })
+  app.post('/v1/jobs/:job/elements', async (context) => {
+    await body(context, z.object({}))
+    const job = context.req.param('job')
+    const { elements } = await drover.get(job)
+    if (elements === null) throw new InputError('invalid_argument', `job ${job} is no array: it has no elements`, { hint: 'Use wait.' })
+    const line = (value: ElementLine): Uint8Array => Buffer.from(`${JSON.stringify(value)}\n`)
+    const stream = pullStream({
+      signal: signalOf(context),
+      start: (signal) => drover.elements(job, { signal }),
+      encode: (element) => line({ element }),
+      end: () => line(closing.aborted ? { error: toErrorJson(STOPPING) } : { end: true }),
+      fail: (error) => line({ error: asJson(error) }),
+    })
+    return context.body(stream, 200, { 'content-type': 'application/x-ndjson' })
   })
   app.post('/v1/events', async (context) => {
     const query = await body(context, EVENTS)

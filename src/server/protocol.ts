@@ -1,5 +1,5 @@
 import type { ErrorJson, ErrorLevel } from '../errors.ts'
-import type { JobEvent } from '../jobs/drover.ts'
+import type { JobElement, JobEvent } from '../jobs/drover.ts'
 
 /** Response header with the version of the supervisor that answered. */
 export const SERVER_VERSION_HEADER = 'drover-version'
@@ -10,6 +10,9 @@ export const MAX_BODY_BYTES = 64 * 1024 * 1024
 
 /** One line of the event stream. The last is `end` or `error`; a stream without one was cut off. */
 export type EventLine = { readonly event: JobEvent } | { readonly end: true } | { readonly error: ErrorJson }
+
+/** One line of the stream of elements, closed in the same way. */
+export type ElementLine = { readonly element: JobElement } | { readonly end: true } | { readonly error: ErrorJson }
 
 const STATUS_BY_LEVEL: Readonly<Record<ErrorLevel, 400 | 422 | 500 | 502>> = {
   input: 400,

@@ -80,6 +80,7 @@ export function fakeDrover(answers: Partial<Drover> = {}): { readonly drover: Dr
     get: async () => job,
     wait: async () => job,
     events: () => iterate([event]),
+    elements: () => iterate([{ position: 0, state: 'succeeded', attempt: 1, exit_code: 0, signal: null, cause: null }]),
     logs: () => iterate([fakeChunk('hi\n')]),
     cancel: async () => fakeJob({ state: 'cancelled' }),
     retry: async () => fakeJob({ state: 'created', attempt: 2 }),

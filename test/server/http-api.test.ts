@@ -307,6 +307,22 @@ describe('streams', () => {
     await expect.poll(() => ended).toBe(2)
   })
 
+  test('elements arrive as they end; a job that is no array has none', async () => {
+    const elements = { total: 2, queued: 0, running: 2, succeeded: 0, failed: 0, cancelled: 0, lost: 0, first_failed: [] }
+    async function* ends() {
+      yield { position: 1, state: 'failed' as const, attempt: 1, exit_code: 3, signal: null, cause: 'exit' }
+      yield { position: 0, state: 'lost' as const, attempt: 1, exit_code: null, signal: null, cause: 'unknown' }
+    }
+    await serve({ get: async (job) => fakeJob(job === 'many' ? { elements } : {}), elements: ends })
+    const seen: unknown[] = []
+    for await (const element of client().elements('many')) seen.push(element)
+    expect(seen).toEqual([
+      { position: 1, state: 'failed', attempt: 1, exit_code: 3, signal: null, cause: 'exit' },
+      { position: 0, state: 'lost', attempt: 1, exit_code: null, signal: null, cause: 'unknown' },
+    ])
+    await expect(client().elements('one')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
   test('a wait that the client gives up ends at the supervisor too', async () => {
     let given: AbortSignal | undefined
     await serve({
