@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
@@ -22,8 +22,9 @@ export interface ManyJobsOptions {
 }
 
 /**
- * One job goes the whole way by Drover; the others are copies of what is then on record of it, in Drover's store and in the
- * fake, so that ten thousand of them are there within seconds. A supervisor takes them over as it does after any restart.
+ * One job goes the whole way by Drover, to the state asked for; the others are copies of what is then on record of it, in Drover's
+ * store, in its root and in the fake, so that ten thousand of them are there within seconds. A supervisor takes them over as it
+ * does after any restart.
  */
 export async function openManyJobs({ jobs, state, queriesPerMinute }: ManyJobsOptions): Promise<ManyJobs> {
   const home = new LocalHome()
@@ -40,16 +41,20 @@ export async function openManyJobs({ jobs, state, queriesPerMinute }: ManyJobsOp
     const limits = queriesPerMinute === undefined ? '' : `limits: {queries_per_minute: ${queriesPerMinute}, query_burst: 1}\n`
     writeFileSync(join(config, 'config.yaml'), `${limits}targets:\n  hpc: {kind: slurm, root: ${root}}\n`)
     await home.start()
-    const [first] = await home.drover.submit(createTaskFile('hpc', { name: 'first', run: 'exec sleep 3600', options: { hold: true } }))
+    const task = { name: 'first', run: 'exec sleep 3600', options: state === 'PENDING' ? { hold: true } : {} }
+    const [first] = await home.drover.submit(createTaskFile('hpc', task))
     const id = first?.id ?? ''
-    await home.drover.wait(id, { until: 'submitted' })
-    await until('the word of the queue', 60_000, async () => (await home.drover.get(id)).native_word !== null)
+    await home.drover.wait(id, { until: state === 'PENDING' ? 'submitted' : 'started' })
+    await until('the word of the queue', 60_000, async () => (await home.drover.get(id)).native_word === state)
     await home.stop()
     const copies = Array.from({ length: jobs - 1 }, (_, at) => `c${String(at).padStart(9, '0')}`)
     const nativeIds: string[] = []
     for (const copy of copies) nativeIds.push(await submitDirectly(join(home.base, 'slurm/socket'), `d-${copy}-1`))
     await copyJob(home, id, copies, nativeIds)
-    if (state === 'RUNNING') for (const job of slurm.jobs()) slurm.setState(job.id, 'RUNNING', { reason: 'None' })
+    if (state === 'RUNNING') {
+      for (const copy of copies) copyDirectory(join(root, 'jobs', id), join(root, 'jobs', copy), id, copy)
+      for (const nativeId of nativeIds) slurm.setState(nativeId, 'RUNNING', { reason: 'None' })
+    }
     await home.start()
     await until(
       'all jobs to be taken over',
@@ -103,12 +108,24 @@ async function copyJob(home: LocalHome, id: string, copies: readonly string[], n
           const nativeId = nativeIds[base + index] ?? ''
           const plan = attempt.plan?.replaceAll(id, copy) ?? ''
           const directory = attempt.directory?.replaceAll(id, copy) ?? ''
-          const patch = { nativeId, nativeWord: job.nativeWord ?? null, reason: job.reason ?? null }
+          const started = job.startedAt === undefined ? {} : { startedAt: job.startedAt }
+          const patch = { nativeId, nativeWord: job.nativeWord ?? null, reason: job.reason ?? null, ...started }
           return { jobId: copy, at, from: 'created' as const, attempt: 1, to: state, patch, attemptPatch: { nativeId, plan, directory } }
         }),
       )
     }
   } finally {
     await store.close()
+  }
+}
+
+/** What a job has written of itself, with the other's id in it. */
+function copyDirectory(from: string, to: string, id: string, copy: string): void {
+  cpSync(from, to, { recursive: true })
+  for (const name of readdirSync(to, { recursive: true, encoding: 'utf8' })) {
+    const path = join(to, name)
+    if (!statSync(path).isFile()) continue
+    const text = readFileSync(path, 'latin1')
+    if (text.includes(id)) writeFileSync(path, text.replaceAll(id, copy), 'latin1')
   }
 }
