@@ -43,7 +43,7 @@ export interface EvalNode extends NodeCommon {
   readonly graph: PortRef
 }
 
-/** Runs `body` again and again until its output `continuePort` is not exactly `true`. */
+/** Runs `body` again and again, its outputs laid over the node's inputs, until its output `continuePort` reads as `false`. */
 export interface LoopNode extends NodeCommon {
   readonly type: 'loop'
   readonly body: PortRef
@@ -68,11 +68,19 @@ export interface IfElseNode extends NodeCommon {
 
 export type GraphNode = ConstNode | InputNode | OutputNode | FunctionNode | EvalNode | LoopNode | MapNode | IfElseNode
 
+/** Output port `port` of the location `loc` of the run that the graph is evaluated in. */
+export interface FixedRef {
+  readonly loc: string
+  readonly port: string
+}
+
 /** One graph. Nodes are named by their index. */
 export interface GraphData {
   readonly nodes: readonly GraphNode[]
   /** Values given to inputs in advance (partial application): they count where the caller gives none. */
   readonly fixedInputs: ReadonlyMap<string, Value>
+  /** Inputs given in advance as Tierkreis has them: an output of a location (`-.N3`, `value`) of the same run. Absent: none. */
+  readonly fixedRefs?: ReadonlyMap<string, FixedRef>
   /** Names of the graph's inputs, sorted: the files have a set without order. */
   readonly graphInputs: readonly string[]
   /** Index of the output node; undefined for a graph without one, which cannot run. */
