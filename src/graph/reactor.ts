@@ -9,8 +9,8 @@ export type NodeOutcome = 'ok' | 'failed' | 'cancelled'
  */
 export type EdgeCondition = 'ok' | 'any' | 'failed'
 
-export interface Upstream {
-  readonly upstream: string
+export interface Upstream<Id = string> {
+  readonly upstream: Id
   readonly condition: EdgeCondition
 }
 
@@ -19,28 +19,28 @@ export interface NodeOptions {
   readonly key?: string
 }
 
-export type GraphEvent =
+export type GraphEvent<Id = string> =
   /** An upstream that is not in the graph yet is waited for until it is added and ends. */
-  | ({ readonly type: 'node_added'; readonly node: string; readonly upstreams: readonly Upstream[] } & NodeOptions)
+  | ({ readonly type: 'node_added'; readonly node: Id; readonly upstreams: readonly Upstream<Id>[] } & NodeOptions)
   /** Of a released node, or of one that somebody ended before its release. Repeated: nothing happens, the first outcome stays. */
-  | { readonly type: 'node_ended'; readonly node: string; readonly outcome: NodeOutcome }
+  | { readonly type: 'node_ended'; readonly node: Id; readonly outcome: NodeOutcome }
   /** Nothing is known of it: opens and skips nothing, frees its place under the limit; `node_ended` may follow. */
-  | { readonly type: 'node_lost'; readonly node: string }
+  | { readonly type: 'node_lost'; readonly node: Id }
   /** Forgotten; nodes that wait for it wait on, until it is added again. */
-  | { readonly type: 'node_removed'; readonly node: string }
+  | { readonly type: 'node_removed'; readonly node: Id }
   /** Skips those not released yet (default: all). Released ones are the caller's to end; it reports `node_ended`. */
-  | { readonly type: 'cancel'; readonly nodes?: readonly string[] }
+  | { readonly type: 'cancel'; readonly nodes?: readonly Id[] }
 
-export type GraphAction =
-  | { readonly type: 'release'; readonly node: string }
+export type GraphAction<Id = string> =
+  | { readonly type: 'release'; readonly node: Id }
   /** Will never be released. `because`: the upstream whose condition cannot hold; undefined when cancelled. */
-  | { readonly type: 'skip'; readonly node: string; readonly reason: 'dependency' | 'cancelled'; readonly because: string | undefined }
+  | { readonly type: 'skip'; readonly node: Id; readonly reason: 'dependency' | 'cancelled'; readonly because: Id | undefined }
 
 /** What of a node has to be kept to build the graph again. `waiting` covers those that wait for a place. */
-export interface NodeRecord extends NodeOptions {
-  readonly node: string
+export interface NodeRecord<Id = string> extends NodeOptions {
+  readonly node: Id
   /** Only those of a `waiting` node count; edges whose condition has come true may be left out. */
-  readonly upstreams: readonly Upstream[]
+  readonly upstreams: readonly Upstream<Id>[]
   readonly status: 'waiting' | 'released' | 'lost' | NodeOutcome
 }
 
@@ -52,27 +52,27 @@ export interface GraphOptions {
 /** `unknown`: waited for, not in the graph. `ready`: conditions hold, no place free. */
 type Status = NodeRecord['status'] | 'unknown' | 'ready'
 
-interface Edge {
-  readonly upstream: Node
-  readonly dependent: Node
+interface Edge<Id> {
+  readonly upstream: Node<Id>
+  readonly dependent: Node<Id>
   readonly condition: EdgeCondition
 }
 
-interface Node {
-  readonly id: string
+interface Node<Id> {
+  readonly id: Id
   key: string | undefined
   status: Status
-  /** Edges whose condition has not come true yet; the node is released when none is left. */
-  readonly open: Set<Edge>
+  /** Edges whose condition has not come true yet; the node is released when none is left. Undefined: none, an empty set takes memory. */
+  open: Set<Edge<Id>> | undefined
   /** The same edges, seen from the upstream. */
-  readonly dependents: Set<Edge>
+  dependents: Set<Edge<Id>> | undefined
 }
 
-interface Gate {
+interface Gate<Id> {
   readonly limit: number
   running: number
   /** First in, first out; entries that were ended meanwhile are passed over. */
-  queue: Node[]
+  queue: Node<Id>[]
   /** Index of the first entry that has not been taken. */
   head: number
 }
@@ -84,12 +84,12 @@ const QUEUE_SLACK = 1_024
  * same actions. An event costs as much as its node has dependents (and those it skips), not as the graph is large.
  * Each node is released or skipped at most once. A cycle waits for ever: refuse it before, with `findCycle`. State
  * lives inside (copying 100,000 nodes per event would cost more than all else); `records` and `restore` take it out
- * and in.
+ * and in. Nodes are named by strings, or by objects of the caller's, each of which is a node.
  */
-export class GraphReactor {
-  readonly #nodes = new Map<string, Node>()
-  readonly #gates = new Map<string, Gate>()
-  #actions: GraphAction[] = []
+export class GraphReactor<Id = string> {
+  readonly #nodes = new Map<Id, Node<Id>>()
+  readonly #gates = new Map<string, Gate<Id>>()
+  #actions: GraphAction<Id>[] = []
 
   constructor(options: GraphOptions = {}) {
     for (const [key, limit] of Object.entries(options.maxRunning ?? {})) {
@@ -102,12 +102,12 @@ export class GraphReactor {
    * Builds the graph again from its records. `actions` are those that had become due but were not recorded: when a
    * process dies between an end and the release it opens, the release comes here.
    */
-  static restore(
-    records: Iterable<NodeRecord>,
+  static restore<Id = string>(
+    records: Iterable<NodeRecord<Id>>,
     options: GraphOptions = {},
-  ): { readonly reactor: GraphReactor; readonly actions: readonly GraphAction[] } {
-    const reactor = new GraphReactor(options)
-    const waiting: NodeRecord[] = []
+  ): { readonly reactor: GraphReactor<Id>; readonly actions: readonly GraphAction<Id>[] } {
+    const reactor = new GraphReactor<Id>(options)
+    const waiting: NodeRecord<Id>[] = []
     for (const record of records) {
       const node = reactor.#add(record.node, record.key, record.status)
       const gate = reactor.#gateOf(node)
@@ -120,13 +120,12 @@ export class GraphReactor {
   }
 
   /** Takes one event. Throws DroverError `internal` for a node that is not in the graph, or is added twice; then nothing has changed. */
-  apply(event: GraphEvent): readonly GraphAction[] {
+  apply(event: GraphEvent<Id>): readonly GraphAction<Id>[] {
     switch (event.type) {
       case 'node_added':
         return this.addNode(event.node, event.upstreams, event)
       case 'node_ended':
-        this.#end(this.#known(event.node), event.outcome)
-        break
+        return this.endNode(event.node, event.outcome)
       case 'node_lost':
         this.#lose(this.#known(event.node))
         break
@@ -140,93 +139,102 @@ export class GraphReactor {
   }
 
   /** As `node_added`. */
-  addNode(id: string, upstreams: readonly Upstream[], options: NodeOptions = {}): readonly GraphAction[] {
+  addNode(id: Id, upstreams: readonly Upstream<Id>[], options: NodeOptions = {}): readonly GraphAction<Id>[] {
     this.#connect(this.#add(id, options.key, 'waiting'), upstreams)
     return this.#take()
   }
 
+  /** As `node_ended`. */
+  endNode(id: Id, outcome: NodeOutcome): readonly GraphAction<Id>[] {
+    this.#end(this.#known(id), outcome)
+    return this.#take()
+  }
+
   /** As `node_removed`. */
-  removeNode(id: string): readonly GraphAction[] {
+  removeNode(id: Id): readonly GraphAction<Id>[] {
     const node = this.#known(id)
     const wasReleased = node.status === 'released'
     node.status = 'unknown'
     this.#disconnect(node)
-    if (node.dependents.size === 0) this.#nodes.delete(id)
+    if (!node.dependents?.size) this.#nodes.delete(id)
     if (wasReleased) this.#freePlace(node)
     return this.#take()
   }
 
   /** True for a node that was added, ended ones included. */
-  has(id: string): boolean {
+  has(id: Id): boolean {
     const node = this.#nodes.get(id)
     return node !== undefined && node.status !== 'unknown'
   }
 
   /** Where a node stands; `ready`: only its limit holds it back. Undefined when it is not in the graph. */
-  status(id: string): NodeRecord['status'] | 'ready' | undefined {
+  status(id: Id): NodeRecord['status'] | 'ready' | undefined {
     const status = this.#nodes.get(id)?.status
     return status === 'unknown' ? undefined : status
   }
 
   /** All nodes, JSON-able, upstream edges only where still open. */
-  records(): readonly NodeRecord[] {
-    const records: NodeRecord[] = []
+  records(): readonly NodeRecord<Id>[] {
+    const records: NodeRecord<Id>[] = []
     for (const { id, key, status, open } of this.#nodes.values()) {
       if (status === 'unknown') continue
-      const upstreams = Array.from(open, (edge) => ({ upstream: edge.upstream.id, condition: edge.condition }))
+      const upstreams = Array.from(open ?? [], (edge) => ({ upstream: edge.upstream.id, condition: edge.condition }))
       records.push({ node: id, upstreams, status: status === 'ready' ? 'waiting' : status, ...(key === undefined ? {} : { key }) })
     }
     return records
   }
 
-  #add(id: string, key: string | undefined, status: Status): Node {
+  #add(id: Id, key: string | undefined, status: Status): Node<Id> {
     const node = this.#find(id)
-    if (node.status !== 'unknown') throw misuse(`node ${id} is in the graph already`)
+    if (node.status !== 'unknown') throw misuse(`node ${String(id)} is in the graph already`)
     node.key = key
     node.status = status
     return node
   }
 
-  #find(id: string): Node {
+  #find(id: Id): Node<Id> {
     let node = this.#nodes.get(id)
     if (node === undefined) {
-      node = { id, key: undefined, status: 'unknown', open: new Set(), dependents: new Set() }
+      node = { id, key: undefined, status: 'unknown', open: undefined, dependents: undefined }
       this.#nodes.set(id, node)
     }
     return node
   }
 
-  #known(id: string): Node {
+  #known(id: Id): Node<Id> {
     const node = this.#nodes.get(id)
-    if (node === undefined || node.status === 'unknown') throw misuse(`node ${id} is not in the graph`)
+    if (node === undefined || node.status === 'unknown') throw misuse(`node ${String(id)} is not in the graph`)
     return node
   }
 
   /** Opens the node's edges, then acts on those whose upstream has ended. */
-  #connect(node: Node, upstreams: readonly Upstream[]): void {
+  #connect(node: Node<Id>, upstreams: readonly Upstream<Id>[]): void {
     for (const { upstream, condition } of upstreams) {
-      const edge: Edge = { upstream: this.#find(upstream), dependent: node, condition }
-      if (isOutcome(edge.upstream.status)) {
-        if (holds(condition, edge.upstream.status)) continue
+      const from = this.#find(upstream)
+      if (isOutcome(from.status)) {
+        if (holds(condition, from.status)) continue
         this.#skip(node, 'dependency', upstream)
         return
       }
+      const edge: Edge<Id> = { upstream: from, dependent: node, condition }
+      node.open ??= new Set()
       node.open.add(edge)
-      edge.upstream.dependents.add(edge)
+      from.dependents ??= new Set()
+      from.dependents.add(edge)
     }
-    if (node.open.size === 0) this.#makeReady(node)
+    if (!node.open?.size) this.#makeReady(node)
   }
 
-  #disconnect(node: Node): void {
-    for (const edge of node.open) {
+  #disconnect(node: Node<Id>): void {
+    for (const edge of node.open ?? []) {
       const { upstream } = edge
-      upstream.dependents.delete(edge)
-      if (upstream.status === 'unknown' && upstream.dependents.size === 0) this.#nodes.delete(upstream.id)
+      upstream.dependents?.delete(edge)
+      if (upstream.status === 'unknown' && !upstream.dependents?.size) this.#nodes.delete(upstream.id)
     }
-    node.open.clear()
+    node.open = undefined
   }
 
-  #end(node: Node, outcome: NodeOutcome): void {
+  #end(node: Node<Id>, outcome: NodeOutcome): void {
     if (isOutcome(node.status)) return
     const wasReleased = node.status === 'released'
     node.status = outcome
@@ -235,7 +243,7 @@ export class GraphReactor {
     if (wasReleased) this.#freePlace(node)
   }
 
-  #lose(node: Node): void {
+  #lose(node: Node<Id>): void {
     if (isOutcome(node.status) || node.status === 'lost') return
     const wasReleased = node.status === 'released'
     node.status = 'lost'
@@ -243,7 +251,7 @@ export class GraphReactor {
     if (wasReleased) this.#freePlace(node)
   }
 
-  #cancel(ids: readonly string[] | undefined): void {
+  #cancel(ids: readonly Id[] | undefined): void {
     const nodes = ids === undefined ? [...this.#nodes.values()] : Array.from(new Set(ids), (id) => this.#known(id))
     const unreleased = nodes.filter(({ status }) => status === 'waiting' || status === 'ready')
     // All are marked before any dependent is told: one that is cancelled too is not skipped because of another.
@@ -251,37 +259,37 @@ export class GraphReactor {
     for (const node of unreleased) this.#tellDependents(node)
   }
 
-  #skip(node: Node, reason: 'dependency' | 'cancelled', because: string | undefined): void {
+  #skip(node: Node<Id>, reason: 'dependency' | 'cancelled', because: Id | undefined): void {
     this.#close(node, reason === 'dependency' ? 'failed' : 'cancelled', reason, because)
     this.#tellDependents(node)
   }
 
-  #close(node: Node, outcome: NodeOutcome, reason: 'dependency' | 'cancelled', because: string | undefined): void {
+  #close(node: Node<Id>, outcome: NodeOutcome, reason: 'dependency' | 'cancelled', because: Id | undefined): void {
     node.status = outcome
     this.#disconnect(node)
     this.#actions.push({ type: 'skip', node: node.id, reason, because })
   }
 
   /** Settles the edges of an ended node, and of those that are skipped thereby; a chain of any length without recursion. */
-  #tellDependents(first: Node): void {
+  #tellDependents(first: Node<Id>): void {
     const ended = [first]
     for (const node of ended) {
       if (!isOutcome(node.status)) continue
-      for (const edge of node.dependents) {
+      for (const edge of node.dependents ?? []) {
         const { dependent } = edge
         if (holds(edge.condition, node.status)) {
-          dependent.open.delete(edge)
-          if (dependent.open.size === 0) this.#makeReady(dependent)
+          dependent.open?.delete(edge)
+          if (!dependent.open?.size) this.#makeReady(dependent)
         } else {
           this.#close(dependent, 'failed', 'dependency', node.id)
           ended.push(dependent)
         }
       }
-      node.dependents.clear()
+      node.dependents = undefined
     }
   }
 
-  #makeReady(node: Node): void {
+  #makeReady(node: Node<Id>): void {
     const gate = this.#gateOf(node)
     if (gate === undefined) {
       this.#release(node)
@@ -292,7 +300,7 @@ export class GraphReactor {
     this.#fill(gate)
   }
 
-  #fill(gate: Gate): void {
+  #fill(gate: Gate<Id>): void {
     while (gate.running < gate.limit && gate.head < gate.queue.length) {
       const node = gate.queue[gate.head++]
       if (node?.status !== 'ready' || this.#gateOf(node) !== gate) continue
@@ -305,23 +313,23 @@ export class GraphReactor {
     }
   }
 
-  #release(node: Node): void {
+  #release(node: Node<Id>): void {
     node.status = 'released'
     this.#actions.push({ type: 'release', node: node.id })
   }
 
-  #freePlace(node: Node): void {
+  #freePlace(node: Node<Id>): void {
     const gate = this.#gateOf(node)
     if (gate === undefined) return
     gate.running--
     this.#fill(gate)
   }
 
-  #gateOf(node: Node): Gate | undefined {
+  #gateOf(node: Node<Id>): Gate<Id> | undefined {
     return node.key === undefined ? undefined : this.#gates.get(node.key)
   }
 
-  #take(): readonly GraphAction[] {
+  #take(): readonly GraphAction<Id>[] {
     const actions = this.#actions
     this.#actions = []
     return actions

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { readGraph } from '../model/graph-codec.ts'
+import { asWritten, readValue, writeValue } from '../values/codec.ts'
+import type { Value } from '../values/value.ts'
+import { compileProgram, type Program } from './program.ts'
+
+/**
+ * What a port holds: a value in memory, a file, or both. Ports that are linked share one object, so a graph that a loop
+ * runs a thousand times is read once. A `Uint8Array` as value is the raw content of a file.
+ */
+export class Content {
+  #value: Value | undefined
+  #path: string | undefined
+  #program: Program | undefined
+
+  private constructor(value: Value | undefined, path: string | undefined) {
+    this.#value = value
+    this.#path = path
+  }
+
+  /** A value as it comes back from the file that is written of it. */
+  static of(value: Value): Content {
+    return new Content(asWritten(value), undefined)
+  }
+
+  /** A value that needs no such change: a builtin's result, a journal's bytes. */
+  static written(value: Value): Content {
+    return new Content(value, undefined)
+  }
+
+  /** A file, read only when somebody asks for its value. */
+  static file(path: string): Content {
+    return new Content(undefined, path)
+  }
+
+  /** Absolute; undefined while it lies in memory alone. */
+  get path(): string | undefined {
+    return this.#path
+  }
+
+  /** Notes that the same content also lies in this file. */
+  set path(path: string) {
+    this.#path = path
+  }
+
+  /** True where the value is at hand without reading a file. */
+  get inMemory(): boolean {
+    return this.#value !== undefined
+  }
+
+  /** Reads the file where there is no value yet; that is not kept. Throws what reading throws. */
+  get value(): Value {
+    if (this.#value !== undefined) return this.#value
+    return readFileSync(this.#path ?? '')
+  }
+
+  /** The content of the port's file. */
+  get bytes(): Uint8Array {
+    return writeValue(this.value)
+  }
+
+  /** The value as a reader without types gets it. */
+  get read(): Value {
+    const { value } = this
+    return value instanceof Uint8Array ? readValue(value) : value
+  }
+
+  /** Exactly the bytes `true`, as `ifelse` asks. */
+  get isTrue(): boolean {
+    const { value } = this
+    return value === true || (value instanceof Uint8Array && Buffer.from(value.buffer, value.byteOffset, value.byteLength).equals(TRUE))
+  }
+
+  /** The graph that the content is, ready to run. Throws InputError where it is none. */
+  get program(): Program {
+    this.#program ??= compileProgram(readGraph(this.read))
+    return this.#program
+  }
+
+  /** A graph that is at hand already; its document is written when somebody asks for it. */
+  static graph(program: Program, document: Value): Content {
+    const content = new Content(document, undefined)
+    content.#program = program
+    return content
+  }
+}
+
+const TRUE = Buffer.from('true')
+

@@ -1,0 +1,49 @@
+import { builtin } from '../builtins/run-builtin.ts'
+import { Content } from '../engine/content.ts'
+import type { Contents, NodeFailure, NodeRun } from '../engine/scope.ts'
+import { PythonError } from '../values/python-error.ts'
+import type { Value } from '../values/value.ts'
+
+/** What a builtin gave; `delayMs`: how long to wait before it counts. */
+export type BuiltinEnd = { readonly outputs: Contents; readonly delayMs: number } | { readonly failure: NodeFailure }
+
+/** Runs a node of the worker `builtins` here. An error of its own is the node's, in Python's words. */
+export function runBuiltinNode(run: NodeRun, task: string): BuiltinEnd {
+  const definition = builtin(task)
+  if (definition === undefined) return { failure: { cause: 'task', message: `builtins has no task "${task}"` } }
+  try {
+    const inputs = inputsOf(run, definition)
+    const outputs = new Map<string, Content>()
+    for (const [port, value] of definition.run(inputs)) outputs.set(port, Content.written(value))
+    return { outputs, delayMs: definition.delayMs?.(inputs) ?? 0 }
+  } catch (error) {
+    if (error instanceof PythonError) return { failure: { cause: 'task', message: error.message } }
+    if (error instanceof Error && 'code' in error) return { failure: { cause: 'task', message: `an input cannot be read: ${error.message}` } }
+    throw error
+  }
+}
+
+function inputsOf(run: NodeRun, definition: NonNullable<ReturnType<typeof builtin>>): Map<string, Value> {
+  const inputs = new Map<string, Value>()
+  const readsElements = definition.inputs[0]?.reading === 'elements'
+  for (const [port, ref] of run.scope.program.node(run.index).inputs) {
+    if (readsElements) {
+      const elements = ref.port.endsWith('*') ? run.scope.elements(ref).map(({ content }) => content) : one(run.scope.content(ref))
+      inputs.set(
+        port,
+        elements.map(({ value }) => value),
+      )
+      continue
+    }
+    const content = run.scope.content(ref)
+    if (content !== undefined) inputs.set(port, content.value)
+    else if (definition.inputs.find(({ name }) => name === port)?.default === undefined) {
+      throw new PythonError('TierkreisError', `Input ${port} not found.`)
+    }
+  }
+  return inputs
+}
+
+function one(content: Content | undefined): readonly Content[] {
+  return content === undefined ? [] : [content]
+}
