@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { formatDuration } from '../../task/durations.ts'
 import type { WorkerCall, WorkerEnd } from '../../workflow/calls/worker-call.ts'
 import type { CallEnd } from './call-journal.ts'
-import { callMessage } from './call-message.ts'
+import { callMessage } from '../../workflow/calls/call-message.ts'
 
 /** Why a call is ended by its executor. */
 export type Stop = { readonly why: 'cancelled' } | { readonly why: 'timeout'; readonly timeoutMs: number }

@@ -102,6 +102,8 @@ export interface FileExecutor {
    * lives and it left no end; it is then run again.
    */
   attach(call: WorkerCall, io: CallIo): Promise<WorkerEnd | undefined>
+  /** What the worker is made of, as a hash: calls of another version are not taken from the cache. Undefined: not known. */
+  fingerprint?(worker: string): Promise<string | undefined>
   /** Frees what the executor itself holds (hosts, shells, watchers). Calls still running are left running and can be attached to. */
   close(): Promise<void>
 }

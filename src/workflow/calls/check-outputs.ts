@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import type { WorkerCall } from '../../workflow/calls/worker-call.ts'
+import type { WorkerCall } from './worker-call.ts'
 
 /** What `checkOutputs` found. */
 export interface OutputsFound {

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { WorkerCall } from '../../workflow/calls/worker-call.ts'
+import type { WorkerCall } from './worker-call.ts'
 
 /** Most of a message's text, in bytes: the end of what was written, where the cause stands. */
 const MOST_BYTES = 4000
