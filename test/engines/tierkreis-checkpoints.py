@@ -37,6 +37,7 @@ from tierkreis.controller.storage.filestorage import ControllerFileStorage  # no
 
 VERSION = version("tierkreis")
 RUN = UUID(int=1)
+BYTES = "bytes" if VERSION == "2.0.9" else "value_bytes"
 # Loops have names from 2.0.10 on.
 NAME = () if VERSION == "2.0.9" else ("count_up",)
 WORKER = """#!/bin/sh
@@ -50,7 +51,7 @@ echo "two lines" > "$output_note_file"
 def chain(g: GraphData) -> None:
     text = g.func("builtins.tkr_encode", {"string": g.input("text")})("value")
     double = g.func("double.run", {"text": text})
-    g.output({"value": g.func("builtins.tkr_decode", {"value_bytes": double("value")})("value"), "note": double("note")})
+    g.output({"value": g.func("builtins.tkr_decode", {BYTES: double("value")})("value"), "note": double("note")})
 
 
 def loop(g: GraphData) -> None:
