@@ -46,6 +46,8 @@ await build({
 })
 // Files without chunks: `drover list` is called in loops, and a command waits for the supervisor that it starts.
 await build({ ...shared, entryPoints: { 'fast-list': 'src/cli/fast-list.ts', daemon: 'src/server/daemon.ts' } })
+// A worker's process starts for each call: what it loads is one small file.
+await build({ ...shared, entryPoints: { worker: 'src/workers/sdk/index.ts' } })
 // `npx drover` in a checkout: npm links the commands of dependencies only, not the package's own.
 if (existsSync('node_modules/.bin')) {
   rmSync('node_modules/.bin/drover', { force: true })
