@@ -1,17 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { readGraph } from '../model/graph-codec.ts'
 import { asWritten, readValue, writeValue } from '../values/codec.ts'
 import type { Value } from '../values/value.ts'
-import { compileProgram, type Program } from './program.ts'
 
 /**
- * What a port holds: a value in memory, a file, or both. Ports that are linked share one object, so a graph that a loop
- * runs a thousand times is read once. A `Uint8Array` as value is the raw content of a file.
+ * What a port holds: a value in memory, a file, or both. Ports that are linked share one object. A `Uint8Array` as value is the raw content of a file.
  */
 export class Content {
   #value: Value | undefined
   #path: string | undefined
-  #program: Program | undefined
 
   private constructor(value: Value | undefined, path: string | undefined) {
     this.#value = value
@@ -70,20 +66,6 @@ export class Content {
     const { value } = this
     return value === true || (value instanceof Uint8Array && Buffer.from(value.buffer, value.byteOffset, value.byteLength).equals(TRUE))
   }
-
-  /** The graph that the content is, ready to run. Throws InputError where it is none. */
-  get program(): Program {
-    this.#program ??= compileProgram(readGraph(this.read))
-    return this.#program
-  }
-
-  /** A graph that is at hand already; its document is written when somebody asks for it. */
-  static graph(program: Program, document: Value): Content {
-    const content = new Content(document, undefined)
-    content.#program = program
-    return content
-  }
 }
 
 const TRUE = Buffer.from('true')
-

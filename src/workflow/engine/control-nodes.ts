@@ -1,17 +1,17 @@
 import { InputError } from '../../errors.ts'
-import { writeGraph } from '../model/graph-codec.ts'
 import type { MapNode } from '../model/graph-data.ts'
 import { readValue } from '../values/codec.ts'
 import { PythonError } from '../values/python-error.ts'
 import type { Value } from '../values/value.ts'
-import { Content } from './content.ts'
+import type { Content } from './content.ts'
 import { compileProgram, type Program } from './program.ts'
 import type { Contents, MapElements, NodeRun } from './scope.ts'
 
 /** Whether a loop goes on: all but `false` on its port does, as in Tierkreis. Throws InputError where that can't be told. */
 export function readContinue(port: string, outputs: Contents): boolean {
   const content = outputs.get(port)
-  if (content === undefined) throw new InputError('invalid_task', `the loop's body gave no output "${port}", so nobody knows whether it goes on`)
+  if (content === undefined)
+    throw new InputError('invalid_task', `the loop's body gave no output "${port}", so nobody knows whether it goes on`)
   const { value } = content
   if (!(value instanceof Uint8Array)) return value !== false
   try {
@@ -27,19 +27,31 @@ export function mapElements(run: NodeRun, node: MapNode, program: Program): MapE
   const stars = [...node.inputs].filter(([, ref]) => ref.port.endsWith('*'))
   const first = stars.find(([, ref]) => ref.port === '*') ?? stars[0]
   if (first === undefined) {
-    throw new InputError('invalid_task', `map ${run.loc} has no input with elements: one must come from a port "*" (of unfold_values, or of another map)`)
+    throw new InputError(
+      'invalid_task',
+      `map ${run.loc} has no input with elements: one must come from a port "*" (of unfold_values, or of another map)`,
+    )
   }
   // Lists walked side by side may name their elements differently (`0` and `value-0`): then their numbers count.
   const others = stars
     .filter((star) => star !== first)
     .map(([port, ref]) => {
       const elements = run.scope.elements(ref)
-      return { port, byName: new Map(elements.map((e) => [e.name, e.content])), byNumber: new Map(elements.map((e) => [e.number, e.content])) }
+      return {
+        port,
+        byName: new Map(elements.map((e) => [e.name, e.content])),
+        byNumber: new Map(elements.map((e) => [e.number, e.content])),
+      }
     })
   const labels = new Set<number>()
   const list = run.scope.elements(first[1]).map(({ name, number, content }) => {
-    if (Number.isNaN(number)) throw new InputError('invalid_task', `map ${run.loc}: the element "${name}" of port ${first[0]} has no number at its end`)
-    if (labels.has(number)) throw new InputError('invalid_task', `map ${run.loc}: two elements of port ${first[0]} have the number ${number}; take one port of them, as in "value-*"`)
+    if (Number.isNaN(number))
+      throw new InputError('invalid_task', `map ${run.loc}: the element "${name}" of port ${first[0]} has no number at its end`)
+    if (labels.has(number))
+      throw new InputError(
+        'invalid_task',
+        `map ${run.loc}: two elements of port ${first[0]} have the number ${number}; take one port of them, as in "value-*"`,
+      )
     labels.add(number)
     const inputs = new Map([[first[0], content]])
     for (const other of others) {
@@ -65,5 +77,5 @@ export function partialGraph(program: Program, given: Contents): Content {
   const fixedInputs = new Map<string, Value>(program.graph.fixedInputs)
   for (const [port, content] of given) fixedInputs.set(port, content.read)
   const graph = { ...program.graph, fixedInputs }
-  return Content.graph(compileProgram(graph), writeGraph(graph))
+  return compileProgram(graph).document
 }

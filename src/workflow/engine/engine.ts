@@ -1,10 +1,10 @@
 import { DroverError } from '../../errors.ts'
 import { type GraphAction, GraphReactor } from '../../graph/reactor.ts'
 import type { EvalNode, IfElseNode, LoopNode, MapNode, PortRef } from '../model/graph-data.ts'
-import { Content } from './content.ts'
+import type { Content } from './content.ts'
 import { mapElements, mapOutputs, partialGraph, readContinue } from './control-nodes.ts'
 import type { Memory } from './memory.ts'
-import type { Program } from './program.ts'
+import { type Program, programOf } from './program.ts'
 import { BranchWait, type Contents, type NodeFailure, NodeRun, Scope } from './scope.ts'
 
 /** What an onlooker is told, in the order in which it happens. */
@@ -118,7 +118,9 @@ export class WorkflowEngine {
       const run = new NodeRun(scope, index)
       scope.runs[index] = run
       scope.pending++
-      const upstreams = scope.program.upstreams(index).map((upstream) => ({ upstream: known(scope.runs[upstream]), condition: 'ok' }) as const)
+      const upstreams = scope.program
+        .upstreams(index)
+        .map((upstream) => ({ upstream: known(scope.runs[upstream]), condition: 'ok' }) as const)
       actions.push(...this.#reactor.addNode(run, upstreams))
     }
     this.#push(actions)
@@ -188,18 +190,20 @@ export class WorkflowEngine {
 
   #startEval(run: NodeRun, node: EvalNode): void {
     const body = this.#body(run, node.graph)
+    const program = programOf(body)
     const consumed = run.scope.program.consumed(run.index)
     // An eval whose port `body` is read gives the graph with these inputs fixed (partial application) instead of running it.
-    if (consumed.includes('body') && !body.program.node(body.program.output).inputs.has('body') && consumed.length === 1) {
-      this.#end(run, new Map([['body', partialGraph(body.program, this.#given(run))]]))
+    if (consumed.includes('body') && !program.node(program.output).inputs.has('body') && consumed.length === 1) {
+      this.#end(run, new Map([['body', partialGraph(program, this.#given(run))]]))
       return
     }
-    this.#openInner(run, body.program, this.#inputsOf(body.program, this.#given(run), body), '', 0, run.retry)
+    this.#openInner(run, program, this.#inputsOf(program, this.#given(run), body, run.scope), '', 0, run.retry)
   }
 
   #startLoop(run: NodeRun, node: LoopNode): void {
     const body = this.#body(run, node.body)
-    this.#openInner(run, body.program, this.#inputsOf(body.program, this.#given(run), body), 'L0', 0, run.retry)
+    const program = programOf(body)
+    this.#openInner(run, program, this.#inputsOf(program, this.#given(run), body, run.scope), 'L0', 0, run.retry)
   }
 
   #nextIteration(run: NodeRun, node: LoopNode, last: Scope, outputs: Contents, retry: number): void {
@@ -208,14 +212,15 @@ export class WorkflowEngine {
       return
     }
     const body = this.#body(run, node.body)
+    const program = programOf(body)
     const inputs = new Map([...this.#given(run), ...outputs])
     const iteration = last.position + 1
-    this.#openInner(run, body.program, this.#inputsOf(body.program, inputs, body), `L${iteration}`, iteration, retry)
+    this.#openInner(run, program, this.#inputsOf(program, inputs, body, run.scope), `L${iteration}`, iteration, retry)
   }
 
   #startMap(run: NodeRun, node: MapNode): void {
     const body = this.#body(run, node.body)
-    run.elements = mapElements(run, node, body.program)
+    run.elements = mapElements(run, node, programOf(body))
     if (run.elements.list.length === 0) this.#end(run, new Map())
     else this.#openElement(run)
   }
@@ -235,7 +240,7 @@ export class WorkflowEngine {
     if (elements.next < elements.list.length) this.#expanding.push(run)
     this.#openElements++
     const body = run.scope.content(node.body) ?? elements.program.document
-    this.#openInner(run, elements.program, this.#inputsOf(elements.program, inputs, body), `M${element.label}`, position, run.retry)
+    this.#openInner(run, elements.program, this.#inputsOf(elements.program, inputs, body, run.scope), `M${element.label}`, position, run.retry)
   }
 
   #choose(run: NodeRun, node: IfElseNode): void {
@@ -366,8 +371,6 @@ export class WorkflowEngine {
   #body(run: NodeRun, ref: PortRef): Content {
     const content = run.scope.content(ref)
     if (content === undefined) throw missing(run, 'graph', ref)
-    // Throws what is wrong with the graph.
-    void content.program
     return content
   }
 
@@ -381,9 +384,24 @@ export class WorkflowEngine {
     return contents
   }
 
-  /** A graph's inputs: those given, those fixed where none was given, and itself, for recursion. */
-  #inputsOf(program: Program, given: Contents, body: Content): Contents {
-    return new Map([...program.fixed, ...given, ['body', body]])
+  /** A graph's inputs: those given, over them those fixed in advance, as Tierkreis has it, and itself, for recursion. */
+  #inputsOf(program: Program, given: Contents, body: Content, near?: Scope): Contents {
+    const inputs = new Map([...given, ...program.fixed])
+    for (const [port, ref] of program.graph.fixedRefs ?? []) {
+      const content = this.#outputAt(ref.loc, ref.port, near)
+      if (content !== undefined) inputs.set(port, content)
+    }
+    return inputs.set('body', body)
+  }
+
+  /** An output named by its location, in a scope around `near` or the root; undefined where it isn't there. */
+  #outputAt(loc: string, port: string, near: Scope | undefined): Content | undefined {
+    const at = loc.lastIndexOf('.N')
+    const around = loc.slice(0, Math.max(0, at))
+    for (let scope = near; scope !== undefined; scope = scope.owner?.scope) {
+      if (scope.loc === around) return scope.content({ node: Number(loc.slice(at + 2)), port })
+    }
+    return undefined
   }
 
   #countRetries(run: NodeRun, retries: ReadonlyMap<string, number>): void {

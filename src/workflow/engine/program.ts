@@ -1,5 +1,5 @@
 import { InputError } from '../../errors.ts'
-import { writeGraph } from '../model/graph-codec.ts'
+import { readGraph, writeGraph } from '../model/graph-codec.ts'
 import type { GraphData, GraphNode, PortRef } from '../model/graph-data.ts'
 import { Content } from './content.ts'
 
@@ -36,7 +36,7 @@ export class Program {
 
   /** The graph's document as a port's content: what `body` holds. */
   get document(): Content {
-    this.#document ??= Content.graph(this, writeGraph(this.graph))
+    this.#document ??= contentOf(this)
     return this.#document
   }
 
@@ -100,12 +100,34 @@ export class Program {
   }
 }
 
+/** Graphs that came out of ports, so that one which a loop runs a thousand times is read once. */
+const programs = new WeakMap<Content, Program>()
+
+/** The graph that a port holds. Throws InputError where it is none. */
+export function programOf(content: Content): Program {
+  let program = programs.get(content)
+  if (program === undefined) {
+    program = compileProgram(readGraph(content.read))
+    programs.set(content, program)
+  }
+  return program
+}
+
+function contentOf(program: Program): Content {
+  const content = Content.written(writeGraph(program.graph))
+  programs.set(content, program)
+  return content
+}
+
 /** Makes a graph ready to run. Throws InputError for one without an output node. */
 export function compileProgram(graph: GraphData): Program {
   if (graph.outputIndex === undefined) throw new InputError('invalid_task', 'the graph has no output node, so nothing in it would ever run')
   const program = new Program(graph, graph.outputIndex)
   if (program.node(graph.outputIndex).type !== 'output') {
-    throw new InputError('invalid_task', `node ${graph.outputIndex}, named as the graph's output, is of type "${program.node(graph.outputIndex).type}"`)
+    throw new InputError(
+      'invalid_task',
+      `node ${graph.outputIndex}, named as the graph's output, is of type "${program.node(graph.outputIndex).type}"`,
+    )
   }
   return program
 }

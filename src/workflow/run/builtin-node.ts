@@ -10,15 +10,19 @@ export type BuiltinEnd = { readonly outputs: Contents; readonly delayMs: number 
 /** Runs a node of the worker `builtins` here. An error of its own is the node's, in Python's words. */
 export function runBuiltinNode(run: NodeRun, task: string): BuiltinEnd {
   const definition = builtin(task)
-  if (definition === undefined) return { failure: { cause: 'task', message: `builtins has no task "${task}"` } }
+  // The words of the real worker.
+  if (definition === undefined) return { failure: { cause: 'task', message: `builtins: function name\n${task} not found` } }
   try {
     const inputs = inputsOf(run, definition)
     const outputs = new Map<string, Content>()
     for (const [port, value] of definition.run(inputs)) outputs.set(port, Content.written(value))
+    const unknown = run.scope.program.consumed(run.index).find((port) => !port.endsWith('*') && !outputs.has(port))
+    if (unknown !== undefined) return { failure: { cause: 'task', message: `'${unknown}'` } }
     return { outputs, delayMs: definition.delayMs?.(inputs) ?? 0 }
   } catch (error) {
     if (error instanceof PythonError) return { failure: { cause: 'task', message: error.message } }
-    if (error instanceof Error && 'code' in error) return { failure: { cause: 'task', message: `an input cannot be read: ${error.message}` } }
+    if (error instanceof Error && 'code' in error)
+      return { failure: { cause: 'task', message: `an input cannot be read: ${error.message}` } }
     throw error
   }
 }

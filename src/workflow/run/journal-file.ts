@@ -116,7 +116,8 @@ function parseLine(line: Buffer): readonly JournalRecord[] | undefined {
 
 function refuseNewer(path: string, batch: readonly unknown[]): void {
   const [format] = batch
-  const version = typeof format === 'object' && format !== null && 'drover_workflow_journal' in format ? format.drover_workflow_journal : undefined
+  const version =
+    typeof format === 'object' && format !== null && 'drover_workflow_journal' in format ? format.drover_workflow_journal : undefined
   if (version === 1) return
   throw new DroverError('store_newer', `the journal ${path} has format ${String(version)}; this release reads 1`, {
     level: 'config',

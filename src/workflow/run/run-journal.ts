@@ -1,6 +1,6 @@
+import { isUtf8 } from 'node:buffer'
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { isUtf8 } from 'node:buffer'
 import type { Contents, NodeFailure, NodeRun, Scope } from '../engine/scope.ts'
 import type { JournalFile } from './journal-file.ts'
 import type { NodeKey, OutputRecord, RunState } from './journal-record.ts'

@@ -1,0 +1,423 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DroverError } from '../../errors.ts'
+import { callMessage } from '../calls/call-message.ts'
+import { checkOutputs } from '../calls/check-outputs.ts'
+import {
+  type CallFailure,
+  type ExecutorSet,
+  takesValues,
+  type WorkerCall,
+  type WorkerEnd,
+  type WorkerExecutor,
+} from '../calls/worker-call.ts'
+import { Content } from '../engine/content.ts'
+import { WorkflowEngine } from '../engine/engine.ts'
+import type { Program } from '../engine/program.ts'
+import type { Contents, NodeFailure, NodeRun } from '../engine/scope.ts'
+import { runBuiltinNode } from './builtin-node.ts'
+import type { CallCache } from './call-cache.ts'
+import { CallQueue } from './call-queue.ts'
+import { type CallRule, type ResolvedRule, resolveRule, retryDelay } from './call-rules.ts'
+import type { RunState } from './journal-record.ts'
+import type { RunFiles } from './run-files.ts'
+import type { RunJournal } from './run-journal.ts'
+import { nodeKey, type RunMemory } from './run-memory.ts'
+
+/** What a run does when a node has failed. `finish`: starts nothing more, calls that run go on to their end. `cancel`: ends those too. `continue`: runs all that does not depend on it. */
+export type OnFailure = 'finish' | 'cancel' | 'continue'
+
+export interface ControllerOptions {
+  readonly program: Program
+  readonly inputs: Contents
+  readonly memory: RunMemory
+  readonly executors: ExecutorSet
+  readonly files: RunFiles
+  readonly journal: RunJournal
+  readonly rules: readonly CallRule[]
+  readonly onFailure: OnFailure
+  /** Most calls of workers at one time, over all executors. */
+  readonly maxParallel: number
+  readonly cache: CallCache | undefined
+  /** A line for the run's log. */
+  readonly log: (line: string) => void
+}
+
+/** How a run ended, or that it was left: `left` runs on when it is resumed. */
+export interface ControllerEnd {
+  readonly state: RunState | 'left'
+  readonly outputs: Contents | undefined
+  readonly failures: readonly NodeRun[]
+}
+
+interface Waiting {
+  readonly run: NodeRun
+  readonly worker: string
+  readonly task: string
+  readonly rule: ResolvedRule
+  readonly attempt: number
+  /** Started by an earlier controller. */
+  readonly attach: boolean
+}
+
+/** How long builtins run before calls, timers and signals get their turn, ms. */
+const SLICE_MS = 20
+
+/**
+ * Performs what an engine asks for: builtins here, calls of workers by their executors, all of it written into the journal, one
+ * batch per turn, before it counts outside. Nothing is polled: the end of a call wakes it.
+ */
+export class WorkflowController {
+  readonly #options: ControllerOptions
+  readonly #engine: WorkflowEngine
+  readonly #queue: CallQueue<Waiting>
+  readonly #stop = new AbortController()
+  /** Ends calls in memory, that nobody could attach to later. */
+  readonly #leave = new AbortController()
+  /** Runs of calls under way, by node. */
+  readonly #calls = new Set<Promise<void>>()
+  readonly #delays = new Set<NodeJS.Timeout>()
+  #delayed = 0
+  #wake: () => void = () => {}
+  #awake = false
+  #ending: 'cancelled' | 'left' | 'failed' | undefined
+  #cancelledBy: string | undefined
+  #defect: unknown
+
+  constructor(options: ControllerOptions) {
+    this.#options = options
+    const { executors } = options.executors
+    const limits = new Map(Array.from(executors, ([name, { maxParallel }]) => [name, maxParallel]))
+    this.#queue = new CallQueue(limits, options.maxParallel)
+    // Elements wait inside calls: as many are open as calls can be, and some in line.
+    const most = Math.min(
+      options.maxParallel,
+      [...limits.values()].reduce((sum, limit) => sum + limit, 0),
+    )
+    this.#engine = new WorkflowEngine(options.program, options.inputs, {
+      maxOpen: Math.max(1_000, Math.min(2 * most, 50_000)),
+      memory: options.memory.root,
+      retries: options.memory.retries,
+      observer: options.files.observer,
+    })
+  }
+
+  /** Ends the run: calls are cancelled. */
+  cancel(by: string): void {
+    this.#cancelledBy = by
+    this.#end('cancelled')
+  }
+
+  /** Leaves the run as it is, calls running where they can: to be resumed. */
+  leave(): void {
+    if (this.#ending === undefined) this.#ending = 'left'
+    this.#rouse()
+  }
+
+  /** Numbers for a progress line. */
+  get progress(): { readonly running: number; readonly failed: number } {
+    return { running: this.#queue.running, failed: this.#engine.failures.length }
+  }
+
+  /** Runs to the end. Rejects where the journal can't be written, or for a defect; it can be resumed then. */
+  async run(): Promise<ControllerEnd> {
+    try {
+      for (;;) {
+        const more = this.#advance()
+        if (this.#defect !== undefined) throw this.#defect
+        this.#options.journal.flush()
+        if (this.#engine.ended && this.#engine.outputs !== undefined) return await this.#finish('succeeded')
+        if (this.#ending === 'left') return await this.#left()
+        await this.#startCalls()
+        if (this.#isOver()) return await this.#finish(this.#ending === 'cancelled' ? 'cancelled' : 'failed')
+        if (more) await new Promise((resolve) => setImmediate(resolve))
+        else await this.#sleep()
+      }
+    } finally {
+      for (const timer of this.#delays) clearTimeout(timer)
+      this.#leave.abort()
+      for (const executor of this.#options.executors.executors.values()) await executor.close()
+      await Promise.allSettled(this.#calls)
+      this.#options.journal.close()
+    }
+  }
+
+  /** Takes nodes that are ready, for one slice of time. True: there may be more. */
+  #advance(): boolean {
+    const end = performance.now() + SLICE_MS
+    for (let count = 0; this.#ending === undefined; count++) {
+      if ((count & 15) === 15 && performance.now() > end) return true
+      const run = this.#engine.next()
+      if (run === undefined) return false
+      this.#take(run)
+      if (this.#engine.failures.length > 0 && this.#options.onFailure !== 'continue') this.#end('failed')
+    }
+    return false
+  }
+
+  #take(run: NodeRun): void {
+    const node = run.scope.program.node(run.index)
+    const name = node.type === 'function' ? node.functionName : ''
+    const dot = name.lastIndexOf('.')
+    const worker = name.slice(0, Math.max(0, dot))
+    const task = name.slice(dot + 1)
+    if (worker === 'builtins') this.#runBuiltin(run, task)
+    else this.#enqueue(run, worker, task)
+  }
+
+  #runBuiltin(run: NodeRun, task: string): void {
+    const end = runBuiltinNode(run, task)
+    if ('failure' in end) this.#failed(run, end.failure)
+    else if (end.delayMs === 0) this.#succeeded(run, end.outputs)
+    else {
+      const started = Date.now()
+      this.#delayed++
+      this.#after(end.delayMs, () => {
+        this.#delayed--
+        this.#succeeded(run, end.outputs, started)
+      })
+    }
+  }
+
+  #enqueue(run: NodeRun, worker: string, task: string): void {
+    const { memory, executors, rules } = this.#options
+    const { loc } = run
+    const executor = executors.assign(worker, task, loc)
+    const before = run.scope.memory === undefined ? undefined : memory.started.get(nodeKey([run.scope.memory.id, run.index]))
+    const ended = run.scope.memory?.results.has(run.index) === true
+    this.#queue.add(executor, {
+      run,
+      worker,
+      task,
+      rule: resolveRule(rules, `${worker}.${task}`, loc),
+      attempt: before === undefined ? 1 : ended ? before.attempt + 1 : before.attempt,
+      attach: before !== undefined && !ended,
+    })
+  }
+
+  /** Starts what has its turn: all of it is in the journal, on disk, before the first is started. */
+  async #startCalls(): Promise<void> {
+    if (this.#ending !== undefined) return
+    const taken = this.#queue.take()
+    if (taken.length === 0) return
+    const ready: {
+      readonly key: string
+      readonly item: Waiting
+      readonly executor: WorkerExecutor
+      readonly start: () => Promise<CallEnd>
+    }[] = []
+    for (const { key, item } of taken) {
+      const executor = this.#options.executors.executors.get(key)
+      if (executor === undefined) throw new DroverError('internal', `no executor is named "${key}"`, { level: 'internal' })
+      ready.push({ key, item, executor, start: this.#prepare(item, executor) })
+      if (!item.attach) this.#options.journal.started(item.run, item.attempt, key)
+    }
+    await this.#options.journal.sync()
+    for (const { key, item, start } of ready) {
+      const call = this.#perform(key, item, start).catch((error: unknown) => {
+        this.#defect ??= error
+      })
+      this.#calls.add(call)
+      void call.finally(() => {
+        this.#calls.delete(call)
+        this.#rouse()
+      })
+    }
+  }
+
+  #prepare(item: Waiting, executor: WorkerExecutor): () => Promise<CallEnd> {
+    const { files } = this.#options
+    const { run, worker, task, attempt, rule } = item
+    if (takesValues(executor)) return () => this.#invoke(item, executor)
+    let call: WorkerCall
+    try {
+      call = item.attach
+        ? files.describeCall(run, worker, task, attempt, rule.timeoutMs)
+        : files.prepareCall(run, worker, task, attempt, rule.timeoutMs)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      return async () => ({ failure: { cause: 'start', message: `the call's files cannot be made: ${message}` }, transient: true })
+    }
+    return async () => {
+      const io = { signal: this.#stop.signal }
+      const cached = item.attach || !rule.cache ? undefined : await this.#options.cache?.find(call, executor)
+      if (cached !== undefined) return { outputs: cached }
+      const end = (item.attach ? await executor.attach(call, io) : undefined) ?? (await executor.run(call, io))
+      const settled = await this.#settle(call, end)
+      if (rule.cache && 'outputs' in settled) await this.#options.cache?.keep(call, executor)
+      return settled
+    }
+  }
+
+  /** What an executor's word and the files together say. */
+  async #settle(call: WorkerCall, end: WorkerEnd): Promise<CallEnd> {
+    if (end.outcome === 'cancelled') return { cancelled: true }
+    const done = join(call.directory, '_done')
+    if (end.outcome === 'failed') {
+      mark(join(call.directory, '_error'))
+      const { cause, message, exitCode, signal } = end
+      const failure = { cause, message, ...(exitCode === undefined ? {} : { exitCode }), ...(signal === undefined ? {} : { signal }) }
+      return { failure, transient: end.transient ?? false }
+    }
+    const declared = Object.keys(call.args.outputs)
+    const { missing } = await checkOutputs(call)
+    // A port that a worker leaves out on purpose: it says itself that it is done, and has written others.
+    if (missing.length > 0 && (!existsSync(done) || missing.length === declared.length)) {
+      mark(join(call.directory, '_error'))
+      const ports = missing.map((port) => `"${port}"`).join(', ')
+      const message = await callMessage(call, '')
+      return {
+        failure: {
+          cause: 'missing_output',
+          message: `the task ended well but wrote no output ${ports}${message === '' ? '' : `; it said: ${message}`}`,
+        },
+        transient: false,
+      }
+    }
+    const outputs = this.#options.files.outputsOf(call)
+    mark(done)
+    return { outputs }
+  }
+
+  async #invoke(item: Waiting, executor: Extract<WorkerExecutor, { invoke: unknown }>): Promise<CallEnd> {
+    const { run, worker, task, attempt, rule } = item
+    const limit = new AbortController()
+    const timer = rule.timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(), rule.timeoutMs)
+    const signal = AbortSignal.any([this.#stop.signal, this.#leave.signal, limit.signal])
+    const ended = Promise.withResolvers<CallEnd>()
+    const stop = (): void => {
+      ended.resolve(
+        limit.signal.aborted
+          ? { failure: { cause: 'timeout', message: `no end within ${rule.timeoutMs} ms` }, transient: false }
+          : { cancelled: true },
+      )
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      const inputs = new Map<string, Uint8Array>()
+      for (const [port, ref] of run.scope.program.node(run.index).inputs) {
+        const content = run.scope.content(ref)
+        if (content !== undefined) inputs.set(port, content.bytes)
+      }
+      const call = { runId: this.#options.files.runId, loc: run.loc, worker, task, attempt, inputs }
+      executor.invoke(call, { signal }).then(
+        (values) => ended.resolve({ outputs: new Map(Array.from(values, ([port, value]) => [port, Content.of(value)])) }),
+        (error: unknown) =>
+          ended.resolve({ failure: { cause: 'task', message: error instanceof Error ? error.message : String(error) }, transient: false }),
+      )
+      return await ended.promise
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  async #perform(key: string, item: Waiting, start: () => Promise<CallEnd>): Promise<void> {
+    const { run } = item
+    const started = Date.now()
+    const end = await start()
+    this.#queue.giveBack(key)
+    if ('cancelled' in end) {
+      this.#engine.abandon(run)
+      return
+    }
+    if ('outputs' in end) {
+      this.#succeeded(run, end.outputs, started)
+      return
+    }
+    const { failure } = end
+    const delay = this.#ending === undefined ? retryDelay(item.rule.retries, failure.cause as CallFailure, item.attempt) : undefined
+    if (delay === undefined) {
+      this.#failed(run, failure, started)
+      return
+    }
+    this.#options.log(`${run.loc} ${item.worker}.${item.task}: attempt ${item.attempt} failed (${failure.cause}); the next in ${delay} ms`)
+    this.#delayed++
+    this.#after(delay, () => {
+      this.#delayed--
+      this.#queue.add(key, { ...item, attempt: item.attempt + 1, attach: false })
+    })
+  }
+
+  #succeeded(run: NodeRun, outputs: Contents, started?: number): void {
+    this.#options.journal.done(run, outputs, started)
+    this.#engine.succeed(run, outputs)
+  }
+
+  #failed(run: NodeRun, failure: NodeFailure, started?: number): void {
+    this.#options.log(`${run.loc} failed (${failure.cause}): ${failure.message}`)
+    this.#options.journal.failed(run, failure, started)
+    this.#engine.fail(run, failure)
+    if (this.#options.onFailure !== 'continue') this.#end('failed')
+  }
+
+  #end(ending: 'cancelled' | 'failed'): void {
+    if (this.#ending === 'cancelled' || this.#ending === ending) return
+    this.#ending = ending
+    for (const { run } of this.#queue.clear()) this.#engine.abandon(run)
+    if (ending === 'cancelled' || this.#options.onFailure === 'cancel') this.#stop.abort()
+    this.#rouse()
+  }
+
+  /** True when nothing is under way that could still change the outcome. */
+  #isOver(): boolean {
+    if (this.#calls.size > 0 || this.#queue.running > 0) return false
+    if (this.#ending !== undefined) return true
+    return this.#delayed === 0 && this.#engine.running === 0 && this.#engine.failures.length > 0
+  }
+
+  async #finish(state: RunState): Promise<ControllerEnd> {
+    const { journal, files } = this.#options
+    const { failures, outputs } = this.#engine
+    files.runEnded(state, failures)
+    journal.state(state, this.#cancelledBy)
+    await journal.sync()
+    return { state, outputs, failures }
+  }
+
+  async #left(): Promise<ControllerEnd> {
+    await this.#options.journal.sync()
+    return { state: 'left', outputs: undefined, failures: this.#engine.failures }
+  }
+
+  #after(delayMs: number, act: () => void): void {
+    // Longer waits than a timer can hold are waited in parts.
+    const part = Math.min(delayMs, 2 ** 31 - 1)
+    const timer = setTimeout(() => {
+      this.#delays.delete(timer)
+      if (part < delayMs) this.#after(delayMs - part, act)
+      else {
+        act()
+        this.#rouse()
+      }
+    }, part)
+    this.#delays.add(timer)
+  }
+
+  #rouse(): void {
+    this.#awake = true
+    this.#wake()
+  }
+
+  async #sleep(): Promise<void> {
+    if (!this.#awake) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    this.#awake = false
+  }
+}
+
+type CallEnd =
+  | { readonly outputs: Contents }
+  | { readonly failure: NodeFailure; readonly transient: boolean }
+  | { readonly cancelled: true }
+
+function mark(path: string): void {
+  try {
+    writeFileSync(path, '', { flag: 'a', mode: 0o600 })
+  } catch {
+    // The worker has taken its directory away; the journal has the end.
+  }
+}
