@@ -60,3 +60,8 @@ export function declareTask(facts: TaskFacts): TaskFacts & ((inputs: Readonly<Re
   const call = (inputs: Readonly<Record<string, unknown>>): TaskCall<unknown> => ({ task: facts, inputs })
   return Object.assign(call, facts)
 }
+
+/** Declares a task with type variables; the caller writes its type as a generic function from inputs to `TaskCall`. */
+export function genericTask(functionName: string, inputs: PortShape, outputs: PortShape): unknown {
+  return declareTask({ functionName, inputPorts: inputs, outputPorts: outputs })
+}
