@@ -35,7 +35,9 @@ const loadedWhenUsed = {
       namespace === 'when-used' ? undefined : { path, namespace: 'when-used' },
     )
     plugin.onLoad({ filter: /.*/, namespace: 'when-used' }, ({ path }) => ({
-      contents: whenUsed(path.startsWith('node:') ? `process.getBuiltinModule(${JSON.stringify(path)})` : `require(${JSON.stringify(path)})`),
+      contents: whenUsed(
+        path.startsWith('node:') ? `process.getBuiltinModule(${JSON.stringify(path)})` : `require(${JSON.stringify(path)})`,
+      ),
       resolveDir: root,
     }))
   },

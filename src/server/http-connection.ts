@@ -1,10 +1,7 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http'
 import { DroverError, type ErrorJson, fromErrorJson, toErrorJson } from '../errors.ts'
+import { type PlainAnswer, sendOnce } from './one-request.ts'
 import { CLIENT_VERSION_HEADER, SERVER_VERSION_HEADER } from './protocol.ts'
-
-// `import 'node:http'` would load undici for the named exports WebSocket and MessageEvent: 25 ms that a short command
-// such as `drover list` has no use for. The module object itself is cheap.
-const http = process.getBuiltinModule('node:http')
 
 /** How a connection reaches its supervisor. */
 export interface ConnectionOptions {
@@ -57,21 +54,21 @@ export function abortedError(): DroverError {
 }
 
 /** Reads a whole answer. Rejects when the connection is lost in the middle. */
-async function readJson(response: IncomingMessage): Promise<unknown> {
+async function readText(response: IncomingMessage): Promise<string> {
   const pieces: Buffer[] = []
   for await (const piece of response) pieces.push(piece as Buffer)
-  return JSON.parse(Buffer.concat(pieces).toString('utf8'))
+  return Buffer.concat(pieces).toString('utf8')
 }
 
 function isErrorBody(json: unknown): json is { readonly error: ErrorJson } {
   return typeof json === 'object' && json !== null && 'error' in json && typeof json.error === 'object' && json.error !== null
 }
 
-/** Keeps connections to one supervisor and repeats what may be repeated. */
+/** Sends requests to one supervisor and repeats what may be repeated. */
 export class HttpConnection {
   readonly #options: ConnectionOptions
-  readonly #agent = new http.Agent({ keepAlive: true })
-  #closed = false
+  readonly #closing = new AbortController()
+  #agent: Agent | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -79,31 +76,48 @@ export class HttpConnection {
 
   /** Sends a request and reads its JSON answer. Throws the supervisor's error, or `supervisor_unreachable`. */
   async json(call: Call): Promise<unknown> {
-    return await this.#repeat(call, async (response) => await readJson(response))
+    const { socketPath } = this.#options
+    const signal = call.signal === undefined ? this.#closing.signal : AbortSignal.any([call.signal, this.#closing.signal])
+    return await this.#repeat(call, async (headers, payload) => {
+      const answer = await sendOnce(socketPath, { method: call.method, path: call.path, headers, payload, signal })
+      return { ...answer, read: async () => JSON.parse(answer.text) as unknown }
+    })
   }
 
   /** Sends a request whose answer is a stream; the caller reads or destroys it. */
   async stream(call: Call): Promise<IncomingMessage> {
-    return await this.#repeat(call, async (response) => response)
+    return await this.#repeat(call, async (headers, payload) => {
+      const response = await this.#open(call, headers, payload)
+      const status = response.statusCode ?? 500
+      if (status < 400) return { status, headers: {}, text: '', read: async () => response }
+      const version = response.headers[SERVER_VERSION_HEADER]
+      const text = await readText(response)
+      return { status, headers: typeof version === 'string' ? { [SERVER_VERSION_HEADER]: version } : {}, text, read: async () => response }
+    })
   }
 
   close(): void {
-    this.#closed = true
-    this.#agent.destroy()
+    this.#closing.abort()
+    this.#agent?.destroy()
   }
 
-  async #repeat<T>(call: Call, read: (response: IncomingMessage) => Promise<T>): Promise<T> {
+  async #repeat<T>(
+    call: Call,
+    send: (headers: Readonly<Record<string, string>>, payload: string | undefined) => Promise<PlainAnswer & { read(): Promise<T> }>,
+  ): Promise<T> {
+    const headers = this.#options.replace === undefined ? {} : { [CLIENT_VERSION_HEADER]: this.#options.version }
+    const payload = call.body === undefined ? undefined : JSON.stringify(call.body)
     for (let attempt = 1; ; attempt += 1) {
-      if (this.#closed) throw new DroverError('aborted', 'this connection to the supervisor was closed', { level: 'internal' })
+      if (this.#closing.signal.aborted)
+        throw new DroverError('aborted', 'this connection to the supervisor was closed', { level: 'internal' })
       try {
-        const response = await this.#send(call)
-        if (response.statusCode === 426 && this.#options.replace !== undefined && attempt < TRIES) {
-          response.resume()
+        const answer = await send(headers, payload)
+        if (answer.status === 426 && this.#options.replace !== undefined && attempt < TRIES) {
           await this.#options.replace()
           continue
         }
-        if ((response.statusCode ?? 500) >= 400) throw await this.#errorOf(response)
-        return await read(response)
+        if (answer.status >= 400) throw this.#errorOf(answer)
+        return await answer.read()
       } catch (error) {
         if (call.signal?.aborted) throw abortedError()
         const stopping = error instanceof DroverError && error.code === 'supervisor_unreachable'
@@ -115,18 +129,22 @@ export class HttpConnection {
     }
   }
 
-  #send(call: Call): Promise<IncomingMessage> {
-    const payload = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body))
+  #open(call: Call, headers: Readonly<Record<string, string>>, payload: string | undefined): Promise<IncomingMessage> {
+    // Loaded for streams alone, and as the module object: `import 'node:http'` would read every named export, and load undici
+    // for two of them.
+    const http = process.getBuiltinModule('node:http')
+    this.#agent ??= new http.Agent({ keepAlive: true })
+    const agent = this.#agent
     return new Promise((resolve, reject) => {
       const request: ClientRequest = http.request({
         socketPath: this.#options.socketPath,
-        agent: this.#agent,
+        agent,
         method: call.method,
         path: call.path,
         headers: {
           host: 'drover',
-          ...(this.#options.replace === undefined ? {} : { [CLIENT_VERSION_HEADER]: this.#options.version }),
-          ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': payload.length }),
+          ...headers,
+          ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
         },
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       })
@@ -137,15 +155,15 @@ export class HttpConnection {
     })
   }
 
-  async #errorOf(response: IncomingMessage): Promise<DroverError> {
-    const serverVersion = response.headers[SERVER_VERSION_HEADER]
-    const json = await readJson(response)
-    if (!isErrorBody(json)) return new DroverError('internal', `the supervisor answered ${response.statusCode}`, { level: 'internal' })
+  #errorOf({ status, headers, text }: PlainAnswer): DroverError {
+    const serverVersion = headers[SERVER_VERSION_HEADER]
+    const json: unknown = JSON.parse(text)
+    if (!isErrorBody(json)) return new DroverError('internal', `the supervisor answered ${status}`, { level: 'internal' })
     const error = fromErrorJson(json.error)
     if (error.code !== 'unsupported' || serverVersion === undefined || serverVersion === this.#options.version) return error
     return fromErrorJson({
       ...toErrorJson(error),
-      hint: `This drover is version ${this.#options.version} and the supervisor version ${String(serverVersion)}: use the newer one's command line.`,
+      hint: `This drover is version ${this.#options.version} and the supervisor version ${serverVersion}: use the newer one's command line.`,
     })
   }
 }

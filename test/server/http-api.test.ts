@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DroverError, InputError, toErrorJson } from '../../src/errors.ts'
-import type { Drover, LogChunk, TargetView } from '../../src/jobs/drover.ts'
+import type { Drover, LogChunk, SubmitOptions, TargetView } from '../../src/jobs/drover.ts'
 import { connectDrover } from '../../src/server/client.ts'
 import { type SocketServer, serveOnSocket } from '../../src/server/serve.ts'
 import type { TaskFile } from '../../src/task/task-spec.ts'
@@ -107,7 +107,9 @@ describe('every method crosses the socket with its arguments', () => {
     const jobs = await client().submit(FILE, { clientDirectory: '/here' })
     expect(jobs.map((job) => job.id)).toEqual(['job0'])
     expect(calls[0]?.args[0]).toEqual(FILE)
-    expect(calls[0]?.args[1]).toEqual({ clientDirectory: '/here', key: expect.stringMatching(/^[0-9a-f-]{36}$/) })
+    expect(calls[0]?.args[1]).toEqual({ clientDirectory: '/here', key: expect.stringMatching(/^[0-9a-z-]{20,}$/) })
+    await client().submit(FILE)
+    expect(calls[1]?.args[1]).not.toMatchObject({ key: (calls[0]?.args[1] as SubmitOptions).key })
   })
 
   test('unlimited capabilities survive JSON', async () => {
