@@ -63,18 +63,31 @@ export class DocumentReader {
 
   /** `[3, "value"]`: output `value` of node 3; `[-1, "x"]`: input `x` of the graph. */
   edge(value: Value | undefined, key: string): PortRef {
-    if (value !== undefined && isList(value) && value.length === 2) {
-      const [node, port] = value
-      if (typeof node === 'bigint' && node >= -1n && node <= 0xffff_ffffn && typeof port === 'string') return { node: Number(node), port }
-    }
-    return this.refuse(key, 'an edge [node index, "port"]', value)
+    return readEdge(value) ?? this.refuse(key, EDGE, value)
   }
 
-  /** The entries of an object, each through `read`; an absent object is empty unless `required`. */
-  entries<T>(value: Value | undefined, key: string, read: (item: Value, key: string) => T, required = false): Map<string, T> {
+  /** The edges of an object, by port. Absent: none, unless `required`. */
+  edges(value: Value | undefined, key: string, required: boolean): ReadonlyMap<string, PortRef> {
+    const edges = new Map<string, PortRef>()
+    if (value === undefined && !required) return edges
+    for (const [port, item] of this.dict(value, key)) edges.set(port, readEdge(item) ?? this.refuse(`${key}.${port}`, EDGE, item))
+    return edges
+  }
+
+  /** The entries of an object, each through `read`; an absent object is empty. */
+  entries<T>(value: Value | undefined, key: string, read: (item: Value, key: string) => T): Map<string, T> {
     const entries = new Map<string, T>()
-    if (value === undefined && !required) return entries
+    if (value === undefined) return entries
     for (const [name, item] of this.dict(value, key)) entries.set(name, read(item, `${key}.${name}`))
     return entries
   }
+}
+
+const EDGE = 'an edge [node index, "port"]'
+
+function readEdge(value: Value | undefined): PortRef | undefined {
+  if (value === undefined || !isList(value) || value.length !== 2) return undefined
+  const [node, port] = value
+  if (typeof node !== 'bigint' || node < -1n || node > 0xffff_ffffn || typeof port !== 'string') return undefined
+  return { node: Number(node), port }
 }

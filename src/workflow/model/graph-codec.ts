@@ -6,7 +6,7 @@ import { InputError } from '../../errors.ts'
 import { readValue } from '../values/codec.ts'
 import { encodeJson } from '../values/json-encoder.ts'
 import { PythonError } from '../values/python-error.ts'
-import { isDict, isGraphDocument, isList, type Value } from '../values/value.ts'
+import { type Dict, isDict, isGraphDocument, isList, type Value } from '../values/value.ts'
 import { NEWEST_DIALECT } from '../values/value-dialect.ts'
 import { DocumentReader } from './document-reader.ts'
 import type { FixedRef, GraphData, GraphNode, PortRef } from './graph-data.ts'
@@ -62,7 +62,7 @@ function readFixed(value: Value, key: string, reader: DocumentReader): FixedRef 
  * The document of a graph as 2.1.1 writes it, key for key in its order. Graphs inside constants take that form, too. Who reads a
  * port (`outputs`) is derived from the edges; unknown keys follow the known ones.
  */
-export function writeGraph(graph: GraphData): Value {
+export function writeGraph(graph: GraphData): Dict {
   const { consumers } = graphShape(graph)
   const document = new Map<string, Value>([
     ['nodes', graph.nodes.map((node, index) => writeNode(node, index, consumers[index] ?? new Map()))],
@@ -120,10 +120,17 @@ function noteOwnInputs(node: GraphNode, index: number, outputs: Map<string, bigi
   }
 }
 
+function edge(ref: PortRef): Value {
+  return [BigInt(ref.node), ref.port]
+}
+
 function nodeField(node: GraphNode, key: string): Value {
-  const edge = (ref: PortRef): Value => [BigInt(ref.node), ref.port]
   if (key === 'type') return node.type
-  if (key === 'inputs') return new Map(Array.from(node.inputs, ([port, ref]) => [port, edge(ref)]))
+  if (key === 'inputs') {
+    const inputs = new Map<string, Value>()
+    for (const [port, ref] of node.inputs) inputs.set(port, edge(ref))
+    return inputs
+  }
   switch (node.type) {
     case 'const':
       return newestForm(node.value)

@@ -44,7 +44,7 @@ export function readNode(value: Value, index: number, reader: DocumentReader): G
   }
   checkOutputs(document.get('outputs'), reader)
   const common = {
-    inputs: reader.entries(document.get('inputs'), 'inputs', (item, key) => reader.edge(item, key), NEEDS_INPUTS.has(type)),
+    inputs: reader.edges(document.get('inputs'), 'inputs', NEEDS_INPUTS.has(type)),
     ...unknownKeys(document, NODE_KEYS[type], 'outputs'),
   }
   const edge = (key: string) => reader.edge(document.get(key), key)
@@ -93,8 +93,9 @@ function checkOutputs(value: Value | undefined, reader: DocumentReader): void {
     return
   }
   for (const [port, readers] of reader.dict(value, 'outputs', 'names of ports, or an object of node indices by port')) {
-    if (!isList(readers)) reader.index(readers, `outputs.${port}`)
-    else for (const one of readers) reader.index(one, `outputs.${port}`)
+    for (const one of isList(readers) ? readers : [readers]) {
+      if (typeof one !== 'bigint') reader.refuse(`outputs.${port}`, 'the index of a node', one)
+    }
   }
 }
 
