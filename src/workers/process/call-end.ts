@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { formatDuration } from '../../task/durations.ts'
+import { callMessage } from '../../workflow/calls/call-message.ts'
 import type { WorkerCall, WorkerEnd } from '../../workflow/calls/worker-call.ts'
 import type { CallEnd } from './call-journal.ts'
-import { callMessage } from '../../workflow/calls/call-message.ts'
 
 /** Why a call is ended by its executor. */
 export type Stop = { readonly why: 'cancelled' } | { readonly why: 'timeout'; readonly timeoutMs: number }
