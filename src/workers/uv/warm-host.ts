@@ -55,6 +55,7 @@ export class WarmHost {
   #idle: NodeJS.Timeout | undefined
   #nextId = 1
   #served = false
+  #held = true
   #errors = ''
 
   constructor(options: WarmHostOptions) {
@@ -138,9 +139,11 @@ export class WarmHost {
 
   /** While nothing is awaited, a host keeps no process alive. */
   #hold(held: boolean): void {
+    if (held === this.#held) return
+    this.#held = held
     for (const one of [this.#child, this.#child.stdin, this.#child.stdout, this.#child.stderr]) {
       // Pipes of child processes are sockets, which the types of streams don't say.
-      if (one === null || !('ref' in one && 'unref' in one)) continue
+      if (one === null || !('ref' in one && 'unref' in one) || ('destroyed' in one && one.destroyed)) continue
       const { ref, unref } = one
       if (typeof ref === 'function' && typeof unref === 'function') (held ? ref : unref).call(one)
     }

@@ -164,6 +164,9 @@ class Host:
             import gc
 
             system = random.SystemRandom if random else ()
+            # Names of temporary files come from a generator that looks whether it is still in its process.
+            names = getattr(sys.modules.get('tempfile'), '_name_sequence', None)
+            known.add(id(getattr(names, '_rng', None)))
             for found in gc.get_objects():
                 if isinstance(found, tuple(kinds)) and id(found) not in known and not isinstance(found, system):
                     return 'main.py makes a random number generator when it is imported (%s)' % type(found).__name__
@@ -306,6 +309,9 @@ class Host:
                 os.close(file)
             write_all(1, self.import_out)
             write_all(2, self.import_err)
+            numpy = sys.modules.get('numpy.random.mtrand')
+            if numpy:
+                numpy.seed()  # As Python's own generator does after a fork.
         except BaseException:
             os._exit(1)
 
