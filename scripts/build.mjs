@@ -77,7 +77,7 @@ await build({
 })
 // Files without chunks: each that Node has to find and link costs a command a millisecond; what a command does not use of the
 // one file is not run.
-await build({ ...shared, plugins: [loadedWhenUsed, builtinModules], entryPoints: { cli: 'src/cli/main.ts' } })
+await build({ ...shared, plugins: [loadedWhenUsed, builtinModules, programText], entryPoints: { cli: 'src/cli/main.ts' } })
 // `drover list` is called in loops, and a command waits for the supervisor that it starts.
 await build({ ...shared, entryPoints: { 'fast-list': 'src/cli/fast-list.ts', daemon: 'src/server/daemon.ts' } })
 // A worker's process starts for each call: what it loads is one small file.
