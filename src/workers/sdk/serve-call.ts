@@ -59,6 +59,8 @@ export class ServedCall {
       newFile: (port = 'value') => this.#files.newFile(this.#outputPath(port)),
     }
     const dialect = this.#dialect()
+    // No element at all is an empty directory, not one that is missing.
+    if (task.eachOutput) mkdirSync(dirname(this.#outputPath('0')), { recursive: true })
     await runTask(
       task,
       values,
