@@ -240,7 +240,14 @@ export class WorkflowEngine {
     if (elements.next < elements.list.length) this.#expanding.push(run)
     this.#openElements++
     const body = run.scope.content(node.body) ?? elements.program.document
-    this.#openInner(run, elements.program, this.#inputsOf(elements.program, inputs, body, run.scope), `M${element.label}`, position, run.retry)
+    this.#openInner(
+      run,
+      elements.program,
+      this.#inputsOf(elements.program, inputs, body, run.scope),
+      `M${element.label}`,
+      position,
+      run.retry,
+    )
   }
 
   #choose(run: NodeRun, node: IfElseNode): void {

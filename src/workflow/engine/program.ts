@@ -1,6 +1,7 @@
 import { InputError } from '../../errors.ts'
 import { readGraph, writeGraph } from '../model/graph-codec.ts'
 import type { GraphData, GraphNode, PortRef } from '../model/graph-data.ts'
+import { graphShape } from '../model/graph-shape.ts'
 import { Content } from './content.ts'
 
 /** A graph made ready to run; one for all evaluations of it. */
@@ -70,7 +71,7 @@ export class Program {
 
   /** Output ports of a node that somebody reads, in the order of the reading nodes. */
   consumed(index: number): readonly string[] {
-    this.#consumed ??= consumedPorts(this.graph)
+    this.#consumed ??= graphShape(this.graph).consumers.map((ports) => [...ports.keys()])
     return this.#consumed[index] ?? []
   }
 
@@ -132,7 +133,7 @@ export function compileProgram(graph: GraphData): Program {
   return program
 }
 
-/** What a node reads before it starts, its body or predicate included; of `ifelse` the predicate alone. */
+/** What has to be there before a node starts, its body or predicate included; of `ifelse` the predicate alone. */
 function* eagerRefs(node: GraphNode): Generator<PortRef> {
   yield* node.inputs.values()
   switch (node.type) {
@@ -151,14 +152,4 @@ function* eagerRefs(node: GraphNode): Generator<PortRef> {
       yield node.ifTrue
       yield node.ifFalse
   }
-}
-
-function consumedPorts(graph: GraphData): readonly (readonly string[])[] {
-  const ports = graph.nodes.map(() => new Set<string>())
-  for (const node of graph.nodes) {
-    for (const ref of eagerRefs(node)) ports[ref.node]?.add(ref.port)
-    if (node.type !== 'ifelse') continue
-    for (const ref of [node.ifTrue, node.ifFalse]) ports[ref.node]?.add(ref.port)
-  }
-  return ports.map((set) => [...set])
 }

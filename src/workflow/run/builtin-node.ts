@@ -2,7 +2,9 @@ import { builtin } from '../builtins/run-builtin.ts'
 import { Content } from '../engine/content.ts'
 import type { Contents, NodeFailure, NodeRun } from '../engine/scope.ts'
 import { PythonError } from '../values/python-error.ts'
-import type { Value } from '../values/value.ts'
+import { writeValue } from '../values/codec.ts'
+import { isList, type Value } from '../values/value.ts'
+import { NEWEST_DIALECT, VALUE_DIALECTS, type ValueDialect } from '../values/value-dialect.ts'
 
 /** What a builtin gave; `delayMs`: how long to wait before it counts. */
 export type BuiltinEnd = { readonly outputs: Contents; readonly delayMs: number } | { readonly failure: NodeFailure }
@@ -14,11 +16,14 @@ export function runBuiltinNode(run: NodeRun, task: string): BuiltinEnd {
   if (definition === undefined) return { failure: { cause: 'task', message: `builtins: function name\n${task} not found` } }
   try {
     const inputs = inputsOf(run, definition)
+    const dialect = dialectOfInputs(inputs)
     const outputs = new Map<string, Content>()
-    for (const [port, value] of definition.run(inputs)) outputs.set(port, Content.written(value))
+    for (const [port, value] of definition.run(inputs, dialect)) {
+      outputs.set(port, Content.written(dialect === NEWEST_DIALECT ? value : writeValue(value, dialect)))
+    }
     const unknown = run.scope.program.consumed(run.index).find((port) => !port.endsWith('*') && !outputs.has(port))
     if (unknown !== undefined) return { failure: { cause: 'task', message: `'${unknown}'` } }
-    return { outputs, delayMs: definition.delayMs?.(inputs) ?? 0 }
+    return { outputs, delayMs: definition.delayMs?.(inputs, dialect) ?? 0 }
   } catch (error) {
     if (error instanceof PythonError) return { failure: { cause: 'task', message: error.message } }
     if (error instanceof Error && 'code' in error)
@@ -46,6 +51,20 @@ function inputsOf(run: NodeRun, definition: NonNullable<ReturnType<typeof builti
     }
   }
   return inputs
+}
+
+/** Complex numbers of workers before 2.1.0 are objects of this one key; what a builtin makes of them is for such workers, too. */
+const TAGGED_COMPLEX = Buffer.from('__tkr_complex__')
+
+function dialectOfInputs(inputs: ReadonlyMap<string, Value>): ValueDialect {
+  for (const value of inputs.values()) {
+    for (const content of isList(value) ? value : [value]) {
+      if (content instanceof Uint8Array && Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(TAGGED_COMPLEX)) {
+        return VALUE_DIALECTS['2.0.12']
+      }
+    }
+  }
+  return NEWEST_DIALECT
 }
 
 function one(content: Content | undefined): readonly Content[] {

@@ -369,7 +369,10 @@ export class WorkflowController {
   async #finish(state: RunState): Promise<ControllerEnd> {
     const { journal, files } = this.#options
     const { failures, outputs } = this.#engine
-    files.runEnded(state, failures)
+    files.runEnded(
+      state,
+      failures.map(({ loc }) => loc),
+    )
     journal.state(state, this.#cancelledBy)
     await journal.sync()
     return { state, outputs, failures }

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { InputError } from '../../errors.ts'
 import { writeCallArgs } from '../calls/call-args.ts'
 import type { WorkerCall, WorkerCallArgs } from '../calls/worker-call.ts'
 import { Content } from '../engine/content.ts'
 import type { EngineObserver } from '../engine/engine.ts'
 import type { Contents, NodeRun, Scope } from '../engine/scope.ts'
 import type { PortRef } from '../model/graph-data.ts'
+import type { RunState } from './journal-record.ts'
 
 /** Most bytes of a directory's name on the usual file systems. */
 const MOST_NAME_BYTES = 255
@@ -66,17 +68,17 @@ export class RunFiles {
     return outputs
   }
 
-  /** Called once when the run has ended. */
-  runEnded(_state: string, _failures: readonly NodeRun[]): void {}
+  /** Called once when the run has ended, with the locations that failed. */
+  runEnded(_state: RunState, _failed: readonly string[]): void {}
 
   #describe(run: NodeRun, directory: string, worker: string, task: string, attempt: number, timeoutMs: number | undefined): WorkerCall {
     const inputs: Record<string, string> = {}
-    for (const [port, ref] of run.scope.program.node(run.index).inputs) inputs[port] = this.#pathOf(run.scope, ref)
+    for (const [port, ref] of run.scope.program.node(run.index).inputs) inputs[port] = this.pathOf(run.scope, ref)
     const at = (name: string): string => relative(this.root, join(directory, name))
     const args: WorkerCallArgs = {
       function_name: task,
       inputs,
-      outputs: Object.fromEntries(run.scope.program.consumed(run.index).map((port) => [port, at(`outputs/${port}`)])),
+      outputs: Object.fromEntries(run.scope.program.consumed(run.index).map((port) => [port, at(`outputs/${portFile(port)}`)])),
       output_dir: at('outputs'),
       done_path: at('_done'),
       error_path: at('logs'),
@@ -97,32 +99,35 @@ export class RunFiles {
   }
 
   /** Path of what a port reads, relative to the root; where nothing was given a path that is not there. */
-  #pathOf(scope: Scope, ref: PortRef): string {
+  protected pathOf(scope: Scope, ref: PortRef): string {
     const home = join(this.directoryOf(`${scope.loc}.N${ref.node}`), 'outputs')
     if (ref.port.endsWith('*')) {
-      for (const { name, content } of scope.elements(ref)) placeContent(content, join(home, name))
+      for (const { name, content } of scope.elements(ref)) placeContent(content, join(home, portFile(name)))
       mkdirSync(home, { recursive: true, mode: 0o700 })
       return relative(this.root, join(home, ref.port))
     }
     const content = scope.content(ref)
-    const path = join(home, ref.port)
+    const path = join(home, portFile(ref.port))
     if (content === undefined) return relative(this.root, path)
     if (content.path === undefined) placeContent(content, path)
     return relative(this.root, content.path ?? path)
   }
 }
 
-/** Puts a content's file at a path: written where there is none yet, else linked. */
+/** Puts a content's file at a path: written where there is none yet, else linked. What lies there from a run that was cut off gives way. */
 export function placeContent(content: Content, path: string): void {
-  if (content.path === path || existsSync(path)) {
-    if (content.path === undefined) content.path = path
-    return
-  }
+  if (content.path === path) return
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   if (content.path === undefined) {
     writeAtomically(path, content.bytes)
     content.path = path
     return
+  }
+  const there = statSync(path, { throwIfNoEntry: false })
+  if (there !== undefined) {
+    const here = statSync(content.path)
+    if (there.ino === here.ino && there.dev === here.dev) return
+    rmSync(path)
   }
   try {
     linkSync(content.path, path)
@@ -130,6 +135,12 @@ export function placeContent(content: Content, path: string): void {
     // Another file system, or one without hard links.
     symlinkSync(content.path, path)
   }
+}
+
+/** The name of a port's file. Throws InputError for a port that would lie outside the directory of outputs. */
+export function portFile(port: string): string {
+  if (!/[/\0]/.test(port) && port !== '' && port !== '.' && port !== '..' && Buffer.byteLength(port) <= MOST_NAME_BYTES) return port
+  throw new InputError('invalid_task', `the port ${JSON.stringify(port)} can't name a file, so no worker can be given it`)
 }
 
 /** A reader sees the whole file or none. */

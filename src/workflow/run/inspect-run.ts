@@ -1,0 +1,163 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { WorkflowEngine } from '../engine/engine.ts'
+import { compileProgram } from '../engine/program.ts'
+import type { Contents, NodeRun, Scope } from '../engine/scope.ts'
+import { parseGraph } from '../model/graph-codec.ts'
+import { readJournal } from './journal-file.ts'
+import { type RunDescription, readInputs, runPaths } from './run-directory.ts'
+import { nodeKey, type RunMemory, recallRun } from './run-memory.ts'
+
+/** `waiting`: not started. `skipped`: will not run, for another failed. */
+export type NodeState = 'waiting' | 'running' | 'succeeded' | 'failed' | 'skipped'
+
+/** A node of a run, constants and inputs left out: they are always there. */
+export interface NodeView {
+  readonly loc: string
+  readonly type: string
+  /** `worker.task`, the loop's name, or the type. */
+  readonly name: string
+  readonly state: NodeState
+  /** ISO 8601; null where it took no time worth noting, or is not known. */
+  readonly started_at: string | null
+  readonly ended_at: string | null
+  /** Of calls of workers. */
+  readonly attempt: number | null
+  readonly executor: string | null
+  readonly cause: string | null
+  readonly message: string | null
+  readonly exit_code: number | null
+  /** Nodes inside it: of an eval; of a loop or a map the iterations or elements, as nodes of type `iteration` and `element`. */
+  readonly inner: readonly NodeView[]
+}
+
+/** A run taken to pieces. */
+export interface InspectedRun {
+  /** Nodes of the outermost graph, by index. */
+  readonly nodes: readonly NodeView[]
+  readonly outputs: Contents | undefined
+  readonly memory: RunMemory
+  /** Function nodes that were reached, by location. */
+  readonly functions: ReadonlyMap<string, NodeRun>
+}
+
+/** Works out where a run stands, from its journal alone: the graph is gone through again, without doing anything. */
+export function inspectRun(runs: string, description: RunDescription): InspectedRun {
+  const paths = runPaths(runs, description.id)
+  const records = existsSync(paths.journal) ? readJournal(paths.journal).records : []
+  const memory = recallRun(records, description.root)
+  const inner = new Map<NodeRun, Scope[]>()
+  const functions = new Map<string, NodeRun>()
+  const engine = new WorkflowEngine(compileProgram(parseGraph(readFileSync(paths.graph))), readInputs(runs, description), {
+    maxOpen: Number.POSITIVE_INFINITY,
+    memory: memory.root,
+    retries: memory.retries,
+    observer: {
+      scopeOpened: (scope) => {
+        if (scope.owner === undefined) return
+        const scopes = inner.get(scope.owner)
+        if (scopes === undefined) inner.set(scope.owner, [scope])
+        else scopes.push(scope)
+      },
+      nodeStarted: (run) => {
+        if (run.scope.program.node(run.index).type === 'function') functions.set(run.loc, run)
+      },
+    },
+  })
+  // What is handed out has not ended; what of it is under way was written down.
+  for (let run = engine.next(); run !== undefined; run = engine.next()) if (!isUnderWay(run, memory)) engine.abandon(run)
+  return { nodes: viewScope(engine.root, inner, memory), outputs: engine.outputs, memory, functions }
+}
+
+function isUnderWay(run: NodeRun, memory: RunMemory): boolean {
+  const key = keyOf(run)
+  const started = key === undefined ? undefined : memory.started.get(key)
+  const ended = key === undefined ? undefined : memory.times.get(key)
+  return started !== undefined && (ended === undefined || ended.ended < started.at)
+}
+
+function keyOf(run: NodeRun): string | undefined {
+  return run.scope.memory && nodeKey([run.scope.memory.id, run.index])
+}
+
+function viewScope(scope: Scope, inner: ReadonlyMap<NodeRun, readonly Scope[]>, memory: RunMemory): readonly NodeView[] {
+  return scope.runs.flatMap((run) => (run === undefined ? [] : [viewNode(run, inner, memory)]))
+}
+
+function viewNode(run: NodeRun, inner: ReadonlyMap<NodeRun, readonly Scope[]>, memory: RunMemory): NodeView {
+  const node = run.scope.program.node(run.index)
+  const key = keyOf(run)
+  const started = key === undefined ? undefined : memory.started.get(key)
+  const times = key === undefined ? undefined : memory.times.get(key)
+  const scopes = inner.get(run) ?? []
+  const views =
+    node.type === 'eval'
+      ? scopes.flatMap((scope) => viewScope(scope, inner, memory))
+      : scopes.map((scope) => viewStep(scope, inner, memory))
+  const isFunction = node.type === 'function'
+  return {
+    loc: run.loc,
+    type: node.type,
+    name: isFunction ? node.functionName : node.type === 'loop' ? (node.name ?? 'loop') : node.type,
+    state: run.state,
+    ...(isFunction ? timesOf(run.state, started?.at, times) : spanOf(run.state, views)),
+    attempt: started?.attempt ?? null,
+    executor: started?.executor ?? null,
+    cause: run.failure?.cause ?? null,
+    message: run.failure?.message ?? null,
+    exit_code: run.failure?.exitCode ?? null,
+    inner: views,
+  }
+}
+
+/** An iteration of a loop, or an element of a map. */
+function viewStep(scope: Scope, inner: ReadonlyMap<NodeRun, readonly Scope[]>, memory: RunMemory): NodeView {
+  const views = viewScope(scope, inner, memory)
+  const state = stateOf(scope, views)
+  return {
+    loc: scope.loc,
+    type: scope.step.startsWith('L') ? 'iteration' : 'element',
+    name: scope.step.slice(1),
+    state,
+    ...spanOf(state, views),
+    attempt: null,
+    executor: null,
+    cause: null,
+    message: null,
+    exit_code: null,
+    inner: views,
+  }
+}
+
+function stateOf(scope: Scope, views: readonly NodeView[]): NodeState {
+  const output = scope.runs[scope.program.output]?.state
+  if (output === 'succeeded') return 'succeeded'
+  if (output === 'skipped' || output === 'failed') return 'failed'
+  return views.some(({ state }) => state !== 'waiting') ? 'running' : 'waiting'
+}
+
+type Times = Pick<NodeView, 'started_at' | 'ended_at'>
+
+function timesOf(
+  state: NodeState,
+  startedAt: number | undefined,
+  times: { readonly started: number | undefined; readonly ended: number } | undefined,
+): Times {
+  if (state === 'running') return { started_at: isoTime(startedAt), ended_at: null }
+  if (state !== 'succeeded' && state !== 'failed') return { started_at: null, ended_at: null }
+  return { started_at: isoTime(times?.started ?? times?.ended), ended_at: isoTime(times?.ended) }
+}
+
+/** From the first start to the last end of what is inside. */
+function spanOf(state: NodeState, views: readonly NodeView[]): Times {
+  let first: string | null = null
+  let last: string | null = null
+  for (const { started_at, ended_at } of views) {
+    if (started_at !== null && (first === null || started_at < first)) first = started_at
+    if (ended_at !== null && (last === null || ended_at > last)) last = ended_at
+  }
+  return { started_at: first, ended_at: state === 'running' ? null : last }
+}
+
+function isoTime(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
+}

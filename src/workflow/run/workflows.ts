@@ -1,0 +1,220 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { DroverError, InputError } from '../../errors.ts'
+import { readLease } from '../../store/lease.ts'
+import type { CheckedTask, ExecutorSet } from '../calls/worker-call.ts'
+import { formatGraph, parseGraph } from '../model/graph-codec.ts'
+import type { GraphData } from '../model/graph-data.ts'
+import { collectTasks } from '../model/graph-tasks.ts'
+import { parseLoc } from '../model/loc.ts'
+import { validateGraph } from '../model/validate-graph.ts'
+import type { CallRule } from './call-rules.ts'
+import type { OnFailure } from './controller.ts'
+import { type InspectedRun, inspectRun } from './inspect-run.ts'
+import type { RunState } from './journal-record.ts'
+import {
+  createRunDirectory,
+  type Layout,
+  listRunIds,
+  type RunDescription,
+  type RunInput,
+  readEnd,
+  runPaths,
+  runsDirectory,
+  selectRun,
+} from './run-directory.ts'
+import { writeAtomically } from './run-files.ts'
+import { openRun, type WorkflowRun } from './workflow-run.ts'
+
+/** How a workflow is run. */
+export interface RunOptions {
+  /** Default: a UUID. */
+  readonly id?: string
+  readonly name?: string
+  readonly inputs?: ReadonlyMap<string, RunInput>
+  readonly executors: ExecutorSet
+  /** What makes the executors again when the run is resumed by the command line; kept with the run. */
+  readonly executorsDocument?: unknown
+  /** Where the graph came from. */
+  readonly source?: string
+  /** `tierkreis`: the whole checkpoint directory as Tierkreis writes it. Default `drover`: only calls of workers have directories. */
+  readonly layout?: Layout
+  /** Checkpoints directory, absolute. Default: the home's `workflows`. */
+  readonly checkpoints?: string
+  /** Default `finish`. */
+  readonly onFailure?: OnFailure
+  /** Most calls of workers at one time over all executors. Default: no limit but theirs. */
+  readonly maxParallel?: number
+  readonly rules?: readonly CallRule[]
+}
+
+/** A run in a list. Times are ISO 8601 in UTC. */
+export interface RunSummary {
+  readonly id: string
+  readonly name: string | null
+  /** `interrupted`: its controller is gone; `resume` goes on. */
+  readonly state: RunState | 'interrupted'
+  readonly source: string | null
+  readonly layout: Layout
+  readonly created_at: string
+  readonly ended_at: string | null
+  readonly directory: string
+}
+
+/** The workflow runs of a home: starts them in this process, finds those of others. */
+export class Workflows {
+  readonly runs: string
+  readonly #version: string
+
+  /** @param home absolute, as `DROVER_HOME` */
+  constructor(home: string, version: string) {
+    this.runs = runsDirectory(home)
+    this.#version = version
+  }
+
+  /**
+   * Checks a graph and runs it. Throws InputError with every problem that validation finds, for a worker that no executor can call,
+   * and DroverError `conflict` for an id that is taken; nothing was started then.
+   */
+  async start(graph: GraphData | Uint8Array, options: RunOptions): Promise<WorkflowRun> {
+    const data = graph instanceof Uint8Array ? parseGraph(graph, options.source) : graph
+    const inputs = options.inputs ?? new Map()
+    await refuseUnrunnable(data, inputs.keys(), options.executors)
+    const id = options.id ?? randomUUID()
+    const root = options.checkpoints ?? this.runs
+    if (options.checkpoints !== undefined && existsSync(join(options.checkpoints, id))) {
+      throw new DroverError('conflict', `there is a directory ${join(options.checkpoints, id)} already`, {
+        level: 'input',
+        hint: 'Take another id.',
+      })
+    }
+    const description = createRunDirectory(
+      this.runs,
+      {
+        id,
+        name: options.name ?? null,
+        created_at: new Date().toISOString(),
+        layout: options.layout ?? 'drover',
+        root: resolve(root),
+        on_failure: options.onFailure ?? 'finish',
+        max_parallel: options.maxParallel ?? MOST_PARALLEL,
+        rules: options.rules ?? [],
+        executors: options.executorsDocument ?? null,
+        source: options.source ?? null,
+      },
+      graph instanceof Uint8Array ? graph : Buffer.from(formatGraph(graph)),
+      inputs,
+    )
+    return await openRun(description, { runs: this.runs, executors: options.executors, version: this.#version })
+  }
+
+  /** Goes on with a run whose controller is gone. Throws DroverError `conflict` for one that has ended or that another process controls. */
+  async resume(selector: string, executors: ExecutorSet): Promise<WorkflowRun> {
+    return await openRun(this.describe(selector), { runs: this.runs, executors, version: this.#version })
+  }
+
+  /** Runs nodes of an ended or interrupted run again, with all that depends on them. Default: the nodes that failed. */
+  async retry(selector: string, locs: readonly string[], executors: ExecutorSet): Promise<WorkflowRun> {
+    const description = this.describe(selector)
+    const { functions } = inspectRun(this.runs, description)
+    const chosen = locs.length > 0 ? locs : [...functions.values()].filter(({ state }) => state === 'failed').map(({ loc }) => loc)
+    for (const loc of chosen) {
+      parseLoc(loc)
+      if (functions.has(loc) || [...functions.keys()].some((known) => known.startsWith(`${loc}.`))) continue
+      throw new InputError('invalid_argument', `the run ${description.id} has not come to a node ${loc}`, {
+        hint: `drover workflow show ${description.id} lists its nodes.`,
+      })
+    }
+    if (chosen.length === 0)
+      throw new InputError('invalid_argument', `no node of the run ${description.id} has failed`, { hint: 'Name the nodes to run again.' })
+    return await openRun(description, { runs: this.runs, executors, version: this.#version, retry: chosen })
+  }
+
+  /** By id, unique beginning, name, or `last`. Throws InputError where there is none, or more than one. */
+  describe(selector: string): RunDescription {
+    return selectRun(this.runs, selector)
+  }
+
+  async summary(selector: string): Promise<RunSummary> {
+    return await this.#summarize(this.describe(selector))
+  }
+
+  /** Newest first. */
+  async list(): Promise<readonly RunSummary[]> {
+    return await Promise.all(listRunIds(this.runs).map((id) => this.#summarize(selectRun(this.runs, id))))
+  }
+
+  /** All nodes of a run with states and times. */
+  inspect(selector: string): InspectedRun {
+    return inspectRun(this.runs, this.describe(selector))
+  }
+
+  /** The run's graph. */
+  graph(selector: string): GraphData {
+    return parseGraph(readFileSync(runPaths(this.runs, this.describe(selector).id).graph))
+  }
+
+  /** Asks the process that controls a run to end it; false: nobody controls it. */
+  async requestCancel(selector: string, by: string): Promise<boolean> {
+    const { id } = this.describe(selector)
+    const paths = runPaths(this.runs, id)
+    if ((await readLease(paths.directory)).kind !== 'held') return false
+    mkdirSync(paths.control, { recursive: true, mode: 0o700 })
+    writeAtomically(paths.cancel, by)
+    return true
+  }
+
+  /** Removes a run that nobody controls, with its files. */
+  async remove(selector: string): Promise<void> {
+    const description = this.describe(selector)
+    const { directory } = runPaths(this.runs, description.id)
+    if ((await readLease(directory)).kind === 'held') {
+      throw new DroverError('conflict', `the run ${description.id} is running`, {
+        level: 'input',
+        hint: `drover workflow cancel ${description.id}`,
+      })
+    }
+    rmSync(join(description.root, description.id), { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
+  }
+
+  async #summarize(description: RunDescription): Promise<RunSummary> {
+    const { directory } = runPaths(this.runs, description.id)
+    const end = readEnd(this.runs, description.id)
+    const held = end === undefined && (await readLease(directory)).kind === 'held'
+    return {
+      id: description.id,
+      name: description.name,
+      state: end?.state ?? (held ? 'running' : 'interrupted'),
+      source: description.source,
+      layout: description.layout,
+      created_at: description.created_at,
+      ended_at: end?.at ?? null,
+      directory: join(description.root, description.id),
+    }
+  }
+}
+
+/** Without a limit of its own a run is bounded by its executors. */
+const MOST_PARALLEL = 1_000_000
+
+async function refuseUnrunnable(graph: GraphData, given: Iterable<string>, executors: ExecutorSet): Promise<void> {
+  const problems = validateGraph(graph, { given }).filter(({ severity }) => severity === 'error')
+  const messages = problems.map(({ message }) => message)
+  for (const [worker, tasks] of collectTasks(graph)) {
+    if (worker === 'builtins') continue
+    const byExecutor = new Map<string, CheckedTask[]>()
+    for (const task of tasks) {
+      const name = executors.assign(worker, task.task)
+      byExecutor.set(name, [...(byExecutor.get(name) ?? []), task])
+    }
+    for (const [name, asked] of byExecutor) {
+      const why = await executors.executors.get(name)?.check(worker, asked)
+      if (why !== undefined) messages.push(why)
+    }
+  }
+  if (messages.length === 0) return
+  const [first, ...others] = messages
+  throw new InputError('invalid_task', others.length === 0 ? (first ?? '') : `the graph can't run:\n  ${messages.join('\n  ')}`)
+}
