@@ -147,7 +147,8 @@ export abstract class GraphBuilder<In> {
 
   /**
    * The graph with some inputs given in advance, values of this run among them: a graph to be the body of `eval`, `loop` or `map`.
-   * Drover runs it; the controllers of Tierkreis 2.0.9 to 2.1.1 do not. For constants, `partial(workflow, …)` gives what they can run.
+   * Drover runs it; the controllers of Tierkreis 2.0.9 to 2.1.1 do not. For constants, `partial(workflow, …)` gives what they can run,
+   * and what is needed of a graph that calls itself with another value for such an input.
    */
   partial<I, Out, const G extends Partial<Inputs<I>>>(
     body: Body<I, Out>,

@@ -21,6 +21,37 @@ export interface LocalTask {
   invoke(inputs: ReadonlyMap<string, Uint8Array>, signal: AbortSignal): Promise<ReadonlyMap<string, Value>>
 }
 
+type Call = (call: {
+  readonly inputs: ReadonlyMap<string, Uint8Array>
+  readonly signal: AbortSignal
+}) => Promise<ReadonlyMap<string, Value>>
+
+/** The local tasks of a workflow as a worker in memory: what `createMemoryExecutor` takes among its `workers`. */
+export interface LocalWorker {
+  readonly name: string
+  readonly tasks: ReadonlyMap<
+    string,
+    {
+      readonly inputs: readonly string[]
+      readonly outputs: readonly string[]
+      readonly run: Call
+    }
+  >
+}
+
+const LOCAL = 'local'
+
+/** The worker `local` of a workflow: `createMemoryExecutor({ workers: [localWorker(workflow.localTasks)] })`. */
+export function localWorker(tasks: ReadonlyMap<string, LocalTask>): LocalWorker {
+  const entries = Array.from(tasks.values(), (task) => {
+    const inputs = Object.keys(task.inputPorts)
+    const outputs = Object.keys(task.outputPorts)
+    const run: Call = (call) => task.invoke(call.inputs, call.signal)
+    return [task.functionName.slice(LOCAL.length + 1), { inputs, outputs, run }] as const
+  })
+  return { name: LOCAL, tasks: new Map(entries) }
+}
+
 /** What a local function gives: the value where there is only the port `value`, else values by port. */
 export type LocalResult<Out> = [keyof Out] extends ['value']
   ? 'value' extends keyof Out
@@ -39,7 +70,7 @@ export function localTask<const I extends PortShape, const O extends PortShape>(
   run: (inputs: ValuesOf<I>, signal: AbortSignal) => Promise<LocalResult<ValuesOf<O>>> | LocalResult<ValuesOf<O>>,
 ): Task<ValuesOf<I>, ValuesOf<O>> {
   if (!/^[^.\s]+$/.test(name)) throw new InputError('invalid_argument', `local task "${name}": a name without dots and spaces is needed`)
-  const facts = { functionName: `local.${name}`, inputPorts: inputs, outputPorts: outputs, local: run as unknown as LocalRun }
+  const facts = { functionName: `${LOCAL}.${name}`, inputPorts: inputs, outputPorts: outputs, local: run as unknown as LocalRun }
   return declareTask(facts) as Task<ValuesOf<I>, ValuesOf<O>>
 }
 

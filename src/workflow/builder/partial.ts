@@ -9,7 +9,8 @@ import { Workflow } from './workflow.ts'
 export interface PartialOptions {
   /**
    * `constants` (default): they become constants of the graph, which every controller runs. `fixed_values`: they stand beside the
-   * graph and count where a run gives none; Drover's own, other controllers don't see them.
+   * graph, whose nodes stay as they are; Drover's own, other controllers don't see them, and not for a graph that calls itself with
+   * another value for such an input.
    */
   readonly as?: 'constants' | 'fixed_values'
 }
