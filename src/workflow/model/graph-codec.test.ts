@@ -69,6 +69,14 @@ describe('graphs of real Tierkreis', () => {
   })
 })
 
+test('a node that reads the graph itself is noted as its own reader, before later ones, as the builder of 2.1.1 does; a function is not', () => {
+  const text =
+    '{"nodes":[{"type":"eval","graph":[-1,"body"],"inputs":{"x":[-1,"x"]}},{"type":"function","function_name":"w.t","inputs":{"g":[-1,"body"]}},{"type":"output","inputs":{"y":[0,"body"],"z":[1,"value"]}}],"graph_inputs":["x"],"graph_output_idx":2}'
+  const [evaluation, task] = JSON.parse(formatGraph(parseGraph(text))).nodes
+  expect(evaluation.outputs).toEqual({ x: [0], body: [0, 2] })
+  expect(task.outputs).toEqual({ value: [2] })
+})
+
 describe('what no release writes', () => {
   test('unknown keys stay where they were', () => {
     const text =
@@ -268,7 +276,7 @@ describe('generated', () => {
   }
 })
 
-test('100,000 nodes are read and written in well under a second each', () => {
+test('100,000 nodes are read and written in well under a second each', { timeout: 120_000 }, () => {
   const nodes: GraphNode[] = [{ type: 'input', name: 'x', inputs: new Map() }]
   for (let k = 1; k < 99_999; k++) {
     const before = { node: k - 1, port: k === 1 ? 'x' : 'value' }
@@ -277,17 +285,18 @@ test('100,000 nodes are read and written in well under a second each', () => {
   nodes.push({ type: 'output', inputs: new Map([['value', { node: 99_998, port: 'value' }]]) })
   const graph: GraphData = { nodes, fixedInputs: new Map(), graphInputs: ['x'], outputIndex: 99_999, namedNodes: new Map(), nodeMetadata: new Map() } // biome-ignore format: one line
   const document = writeGraph(graph)
-  const limit = 3_000 // generous: a busy machine; alone it takes about a tenth
-  let start = performance.now()
-  writeGraph(graph)
-  expect(performance.now() - start).toBeLessThan(limit)
-  start = performance.now()
-  expect(readGraph(document).nodes.length).toBe(100_000)
-  expect(performance.now() - start).toBeLessThan(limit)
   const text = formatGraph(graph)
-  start = performance.now()
-  const again = parseGraph(text)
-  const ms = performance.now() - start
-  expect(again.nodes[77_777]).toEqual(nodes[77_777])
-  expect(ms).toBeLessThan(limit)
+  // Of processor time, which other work on the machine doesn't lengthen; generous, as collecting garbage counts too.
+  const limitMs = 5_000
+  expect(cpuMs(() => writeGraph(graph))).toBeLessThan(limitMs)
+  expect(cpuMs(() => readGraph(document))).toBeLessThan(limitMs)
+  expect(cpuMs(() => formatGraph(graph))).toBeLessThan(limitMs)
+  expect(cpuMs(() => parseGraph(text))).toBeLessThan(limitMs)
+  expect(parseGraph(text).nodes[77_777]).toEqual(nodes[77_777])
 })
+
+function cpuMs(work: () => unknown): number {
+  const start = process.cpuUsage()
+  work()
+  return process.cpuUsage(start).user / 1000
+}

@@ -11,6 +11,7 @@ const PARENTS: readonly (readonly [string, string | undefined])[] = [
   ['-', ''],
   ['-.N1.L3', '-.N1.L2'],
   ['-.N1.L2', '-.N1.L1'],
+  ['-.N1.L1', '-.N1.L0'],
   ['-.N1.L0', '-.N1'],
   ['-.N-1', '-'],
   ['.N-1', ''],
