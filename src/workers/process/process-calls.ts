@@ -10,8 +10,10 @@ import { compileCallScript } from './call-script.ts'
 
 /** How often it is looked whether processes in flight still exist, ms. */
 const LOOK_MS = 2000
+/** How many at least are looked at each time; of more a fifth, so that each has its turn within 10 s. */
+const LEAST_SEEN = 200
 /** Of how many the whole identity is checked at each look: finds zombies that nobody reaps, and pids given out again. */
-const CHECKED_PER_LOOK = 20
+const CHECKED_PER_LOOK = 10
 
 /** One command for one call. */
 export interface CallCommand {
@@ -57,7 +59,8 @@ export class ProcessCalls {
   readonly #journals = new Map<string, CallJournal>()
   #looks: NodeJS.Timeout | undefined
   #looking = false
-  #next = 0
+  #nextSeen = 0
+  #nextChecked = 0
   readonly #closing = new AbortController()
 
   constructor(options: ProcessCallsOptions = {}) {
@@ -254,10 +257,11 @@ export class ProcessCalls {
     this.#looking = true
     try {
       const flights = [...this.#flights]
-      const gone = new Set(flights.filter(({ identity }) => !exists(identity.pid)))
-      const from = this.#next % Math.max(1, flights.length)
-      const checked = [...flights.slice(from), ...flights.slice(0, from)].slice(0, CHECKED_PER_LOOK)
-      this.#next = from + checked.length
+      const turn = turnOf(flights, this.#nextSeen, Math.max(LEAST_SEEN, Math.ceil(flights.length / 5)))
+      const checked = turnOf(flights, this.#nextChecked, CHECKED_PER_LOOK)
+      this.#nextSeen += turn.length
+      this.#nextChecked += checked.length
+      const gone = new Set(turn.filter(({ identity }) => !exists(identity.pid)))
       const alive = await this.#spawner.alive(checked.map(({ identity }) => identity))
       checked.forEach((flight, index) => {
         if (!alive[index]) gone.add(flight)
@@ -272,6 +276,12 @@ export class ProcessCalls {
       this.#looking = false
     }
   }
+}
+
+/** `count` of them, from a position that goes round. */
+function turnOf<T>(all: readonly T[], position: number, count: number): readonly T[] {
+  const from = position % Math.max(1, all.length)
+  return [...all.slice(from), ...all.slice(0, from)].slice(0, count)
 }
 
 function exists(pid: number): boolean {
