@@ -162,7 +162,10 @@ describe('malformed documents', () => {
   })
 
   test('deep nesting is refused, not a crash', () => {
-    expect(() => parseGraph(`{"nodes":${'['.repeat(100_000)}`)).toThrow(InputError)
+    expect(() => parseGraph(`{"nodes":${'['.repeat(100_000)}`)).toThrow(/^the document cannot be read: maximum recursion depth/)
+    let text = '{"nodes":[{"type":"output","inputs":{}}],"graph_output_idx":0}'
+    for (let k = 0; k < 400; k++) text = `{"nodes":[{"type":"output","inputs":{}},{"type":"const","value":${text}}],"graph_output_idx":0}`
+    expect(formatGraph(parseGraph(text)).match(/"fixed_inputs"/g)).toHaveLength(401)
   })
 })
 

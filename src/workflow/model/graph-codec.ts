@@ -191,12 +191,13 @@ export function parseGraph(text: Uint8Array | string, where = 'the document'): G
     value = readValue(typeof text === 'string' ? Buffer.from(text) : text, 'json')
   } catch (error) {
     if (!(error instanceof PythonError)) throw error
-    throw new InputError('invalid_argument', `${where} is not JSON: ${error.message}`, { cause: error })
+    const isSyntax = error.kind === 'JSONDecodeError' || error.kind === 'UnicodeDecodeError'
+    throw new InputError('invalid_argument', `${where} ${isSyntax ? 'is not JSON' : 'cannot be read'}: ${error.message}`, { cause: error })
   }
   return readGraph(value, where)
 }
 
-/** The text of a graph's file: indented, in ASCII, as a graph is written between nodes by 2.1.1. Without a line end. */
+/** The text of a graph's file: indented, in ASCII, as a graph is written between nodes by 2.1.1. Without a line end. Throws `PythonError` for an int of more than 4300 digits. */
 export function formatGraph(graph: GraphData): string {
   return encodeJson(writeGraph(graph), NEWEST_DIALECT)
 }
