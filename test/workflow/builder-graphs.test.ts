@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { collatz } from '../../examples/workflow.ts'
 import { createMemoryExecutor } from '../../src/workers/memory/memory-executor.ts'
 import { builtins } from '../../src/workflow/builder/builtin-tasks.ts'
 import { graph } from '../../src/workflow/builder/graph.ts'
@@ -76,4 +77,9 @@ describe('local tasks', () => {
     const call = { runId: 'r', loc: '-.N0', worker: 'local', task: 'shout', attempt: 1, inputs }
     expect(await executor.invoke(call, { signal: AbortSignal.timeout(5_000) })).toEqual(new Map([['value', 'AAA']]))
   })
+})
+
+test('examples/workflow.ts', async () => {
+  const outputs = await runInEngine(collatz.toGraphData(), { numbers: '[6, 7, 27]' })
+  expect(outputs).toEqual({ steps: '[\n  8,\n  16,\n  111\n]', most: '111' })
 })

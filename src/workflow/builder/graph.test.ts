@@ -7,7 +7,7 @@ import { builtins } from './builtin-tasks.ts'
 import { graph } from './graph.ts'
 import { localTask } from './local-task.ts'
 import { partial } from './partial.ts'
-import { anything, dict, float, graphOf, int, list, number, optional, str } from './port-type.ts'
+import { anything, dict, float, graphOf, int, list, number, opaque, optional, str } from './port-type.ts'
 import { task } from './task.ts'
 
 const kinds = (nodes: readonly GraphNode[]): string[] => nodes.map((node) => (node.type === 'function' ? node.functionName : node.type))
@@ -128,16 +128,19 @@ test('a constant that JSON does not have is refused by toJSON, and written by to
 
 test('port types, names and marks stand in the document', () => {
   const greet = task('my.worker.greet', { name: str, times: optional(int) }, { value: str })
-  const g = graph({ a: int, b: optional(list(float)) })
+  const g = graph({ a: int, b: optional(list(float)), c: opaque('pytket.circuit.Circuit') })
   const text = g.call(greet, { name: 'Ada' }, { name: 'greeting', breakpoint: true })
   const document = JSON.parse(JSON.stringify(g.output({ text, a: g.inputs.a })))
-  expect(document.port_types).toEqual({ inputs: { a: 'int', b: 'list[float] | None' }, outputs: { text: 'str', a: 'int' } })
-  expect(document.nodes[3]).toMatchObject({
+  expect(document.port_types).toEqual({
+    inputs: { a: 'int', b: 'list[float] | None', c: 'OpaqueType["pytket.circuit.Circuit"]' },
+    outputs: { text: 'str', a: 'int' },
+  })
+  expect(document.nodes[4]).toMatchObject({
     function_name: 'my.worker.greet',
     port_types: { inputs: { name: 'str', times: 'int | None' }, outputs: { value: 'str' } },
   })
-  expect(document.named_nodes).toEqual({ greeting: 3 })
-  expect(document.node_metadata).toEqual({ 3: { has_breakpoint: true, is_hidden: false } })
+  expect(document.named_nodes).toEqual({ greeting: 4 })
+  expect(document.node_metadata).toEqual({ 4: { has_breakpoint: true, is_hidden: false } })
 })
 
 test('types of generic builtins are known where the graph is built', () => {
