@@ -149,6 +149,14 @@ describe('the program of a call', () => {
     expect(readFileSync(join(place.root, 'journal'), 'utf8')).toMatch(/\ne k 0 cwd \.\n$/)
   })
 
+  test('runs nothing once its file is gone: it was revoked after it had been read', () => {
+    run(['true'], {})
+    const text = readFileSync(join(place.root, 'call.sh'), 'utf8')
+    expect(spawnSync('/bin/sh', ['-c', text, join(place.root, 'gone.sh')]).status).toBe(0)
+    expect(readFileSync(join(place.root, 'journal'), 'utf8')).toMatch(/^b k .*\ne k 0 revoked \.\n$/)
+    expect(existsSync(join(place.root, 'ran'))).toBe(false)
+  })
+
   test.each(shells.map((shell) => ({ shell })))('runs nothing that it can’t put on record: $shell', ({ shell }) => {
     expect(run(shell, { journalPath: '/dev/full' }).status).toBe(1)
     expect(existsSync(join(place.root, 'ran'))).toBe(false)
