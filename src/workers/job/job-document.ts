@@ -117,6 +117,7 @@ export function compileJobDocument(document: JobDocument): TaskInput {
     command: worker.command,
     ...(calls.length > 1 ? {} : { argsPath: first.argsPath }),
     writing,
+    given: task.envs ?? {},
   })
   const timeoutMs = shortest(task.timeout, first.timeoutMs)
   return {

@@ -341,8 +341,15 @@ class JobExecutor implements FileExecutor {
 
   #targetView(): Promise<TargetView> {
     this.#target ??= this.#patiently(async () => {
-      const all = await this.#options.drover.targets(this.#client())
-      const view = all.find(({ name }) => name === this.#options.target)
+      const { drover, target } = this.#options
+      const look = async (): Promise<readonly TargetView[]> => await drover.targets(this.#client())
+      let all = await look()
+      if (all.find(({ name }) => name === target)?.site === null) {
+        // Nobody has asked it yet for what it is; a plan does.
+        await drover.plan(this.#define({ name: 'look', target, run: 'true' }), this.#client())
+        all = await look()
+      }
+      const view = all.find(({ name }) => name === target)
       if (view !== undefined) return view
       throw new DroverError('unknown_target', `there is no target "${this.#options.target}"`, {
         level: 'config',

@@ -21,6 +21,8 @@ export interface CallScript {
   /** Path of the arguments from `root`; undefined: the element's value. */
   readonly argsPath?: string
   readonly writing: WritingRanks
+  /** Variables that the user sets and that the script therefore leaves alone. */
+  readonly given?: Readonly<Record<string, unknown>>
 }
 
 /** Directory beside a call's arguments with those of the processes that do not write. */
@@ -42,10 +44,17 @@ const RANK = '${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-${PMI_RANK:-${MV2_COMM_WORLD_
  * exec uv run main.py "$drover_call"
  * ```
  */
-export function compileCallScript({ root, directory, command, argsPath, writing }: CallScript): string {
+export function compileCallScript({ root, directory, command, argsPath, writing, given = {} }: CallScript): string {
+  // Where nodes see the run's directory by another name, the user says so in TKR_DIR.
+  const exported = [
+    ...(Object.hasOwn(given, 'TKR_DIR') && typeof root === 'string'
+      ? []
+      : [`TKR_DIR=${typeof root === 'string' ? quoteShell(root) : `"$PWD"/${quoteShell(root.inWorkDir)}`}`]),
+    ...(Object.hasOwn(given, 'VIRTUAL_ENVIRONMENT') ? [] : ['VIRTUAL_ENVIRONMENT=']),
+  ]
   const lines = [
     ...(writing === 'first_node' ? ['[ "${DROVER_NODE_RANK:-0}" = 0 ] || exit 0'] : []),
-    `export TKR_DIR=${typeof root === 'string' ? quoteShell(root) : `"$PWD"/${quoteShell(root.inWorkDir)}`} VIRTUAL_ENVIRONMENT=`,
+    ...(exported.length === 0 ? [] : [`export ${exported.join(' ')}`]),
     ...(directory === undefined ? [] : [`cd ${homePath(directory)} || exit 126`]),
     `drover_call=${argsPath === undefined ? '$DROVER_ARRAY_VALUE' : quoteShell(argsPath)}`,
     ...(writing === 'first_rank' ? [`[ "${RANK}" = 0 ] || drover_call=\${drover_call%/*}/${OTHER_RANKS}/definition`] : []),
