@@ -1,0 +1,104 @@
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import type { Drover } from '../../jobs/drover.ts'
+import { anything, dict, either, flag, list, type Shape, text, whole, word } from '../../task/shape.ts'
+import { checkJobTask, type JobTask } from '../job/job-document.ts'
+import { createJobExecutor } from '../job/job-executor.ts'
+import type { ExecutorKind } from '../multiple/parse-executors.ts'
+import { SCRIPT_KINDS } from '../multiple/script-kinds.ts'
+import { createUvExecutor } from '../uv/uv-executor.ts'
+import { lazyExecutor } from './lazy-executor.ts'
+
+const registry: Shape = either('a folder, or a list of folders', text(), list(text()))
+/** Keys of a task that a job's executor hands on; the task's own schema checks their values. */
+const TASK_KEYS = [
+  ...['num_nodes', 'resources', 'envs', 'secrets', 'workdir', 'file_mounts', 'setup', 'retries', 'timeout', 'grace'],
+  ...['processes_per_node', 'cpus_per_process', 'image', 'container', 'launcher', 'options', 'notify'],
+] as const
+const MOST_JOBS = 10_000
+
+/** What a run's executors need from outside. */
+export interface ExecutorWorld {
+  /** Opens Drover, for executors that run jobs; asked at their first call. */
+  readonly drover: () => Promise<Drover>
+}
+
+interface UvOptions {
+  readonly registry?: string | readonly string[] | null
+  readonly env?: Readonly<Record<string, string>> | null
+  readonly python?: string | null
+  readonly warm?: boolean | null
+  readonly offline?: boolean | null
+  readonly max_parallel?: number | null
+}
+
+interface JobOptions extends JobTask {
+  readonly target?: string
+  readonly registry?: string | null
+  readonly command?: string | readonly string[] | null
+  readonly files?: string | null
+  readonly ranks?: string | null
+  readonly arrays?: boolean | null
+  readonly max_elements?: number | null
+  readonly max_parallel?: number | null
+}
+
+/** Every kind of executor that a document of executors can name: `uv`, `shell`, `stdinout`, `custom`, `job`. */
+export function executorKinds(world: ExecutorWorld): Readonly<Record<string, ExecutorKind>> {
+  return { uv: UV, ...SCRIPT_KINDS, job: jobKind(world) }
+}
+
+const UV: ExecutorKind = {
+  keys: { registry, env: dict(text()), python: text(), warm: flag, offline: flag, max_parallel: whole(1) },
+  create: (options: UvOptions, { directory }) => {
+    const given = options.registry ?? []
+    const registries = (typeof given === 'string' ? [given] : given).map((path) => resolve(directory, path))
+    const most = options.max_parallel ?? availableParallelism()
+    const chosen = {
+      registries: registries.length === 0 ? [resolve(directory, 'workers')] : registries,
+      maxParallel: most,
+      ...(options.env ? { env: options.env } : {}),
+      ...(options.python ? { python: options.python } : {}),
+      ...(typeof options.warm === 'boolean' ? { warm: options.warm } : {}),
+      ...(typeof options.offline === 'boolean' ? { offline: options.offline } : {}),
+    }
+    return lazyExecutor('uv', most, () => createUvExecutor(chosen))
+  },
+}
+
+function jobKind(world: ExecutorWorld): ExecutorKind {
+  return {
+    keys: {
+      target: text(),
+      registry: text(),
+      command: either('a command line, or a list of words', text(), list(text(), { min: 1 })),
+      files: word('auto', 'shared', 'staged'),
+      ranks: word('first_rank', 'all'),
+      arrays: flag,
+      max_elements: whole(1),
+      max_parallel: whole(1),
+      ...Object.fromEntries(TASK_KEYS.map((key) => [key, anything])),
+    },
+    required: ['target'],
+    create: (options: JobOptions, { directory }) => {
+      const { target = '', registry: folder, command, files, ranks, arrays, max_elements, max_parallel, ...task } = options
+      checkJobTask(task)
+      const most = max_parallel ?? MOST_JOBS
+      return lazyExecutor('job', most, async () =>
+        createJobExecutor({
+          drover: await world.drover(),
+          target,
+          task,
+          clientDirectory: directory,
+          maxParallel: most,
+          ...(folder ? { registry: resolve(directory, folder) } : {}),
+          ...(command ? { command } : {}),
+          ...(files === 'shared' || files === 'staged' || files === 'auto' ? { files } : {}),
+          ...(ranks === 'all' || ranks === 'first_rank' ? { ranks } : {}),
+          ...(typeof arrays === 'boolean' ? { arrays } : {}),
+          ...(max_elements ? { maxElements: max_elements } : {}),
+        }),
+      )
+    },
+  }
+}
