@@ -57,7 +57,10 @@ function createSqliteStore(connection: SqliteConnection, path: string, now: () =
     }
   }
   return {
-    ...guardReads(createStoreReads(db), fail),
+    ...guardReads(
+      createStoreReads(db, (query) => connection.run(query)),
+      fail,
+    ),
     createJobs: (jobs, submitKey) => write(writes.createJobs(jobs, submitKey, now())),
     apply: async (changes) => (changes.length === 0 ? [] : write(writes.apply(changes))),
     removeJobs: (ids) => write(writes.removeJobs(ids, now())),
