@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compileIdl } from '../../src/workers/stubs/idl-compiler.ts'
 import { parseIdl } from '../../src/workers/stubs/idl-parser.ts'
 import { compilePythonStubs } from '../../src/workers/stubs/python-compiler.ts'
+import { parsePythonStubs } from '../../src/workers/stubs/python-parser.ts'
 import { typescriptTemplate } from '../../src/workers/templates/typescript-template.ts'
 import { SDK } from '../workers/sdk-fixture.ts'
 
@@ -111,6 +112,26 @@ describe('stubs beside those of real Tierkreis', () => {
 interface shop { move<T1, T2>(p: Point<T1>, by: integer, note: T2): MoveOutputs<T1>; none(): null; many(a: Array<Record<bytes>>): bool; }`
     const written = compileIdl(parseIdl(spec, 'spec.tsp'))
     expect(compilePythonStubs(parseIdl(written, 'spec.tsp'))).toBe(namespaceStubs(written))
+  })
+
+  test('of the Python worker in docs/workers.md', () => {
+    const page = readFileSync(new URL('../../docs/workers.md', import.meta.url), 'utf8')
+    const main = join(base, 'stats.py')
+    writeFileSync(main, page.match(/^```python\n([\s\S]*?)^```$/m)?.[1] ?? '')
+    const env = { PATH: join(base, 'bin') }
+    execFileSync(join(environments['2.1.1'], 'bin/python'), [main, '--stubs-path', join(base, 'stats_stubs.py')], { env, stdio: 'pipe' })
+    const stubs = readFileSync(join(base, 'stats_stubs.py'), 'utf8')
+    const described = parsePythonStubs(stubs, 'stats_stubs.py')
+    expect(compilePythonStubs(described)).toBe(stubs)
+    expect(described.tasks.map(({ name, inputs }) => [name, inputs.map((port) => [port.name, port.isOptional])])).toEqual([
+      [
+        'summary',
+        [
+          ['values', false],
+          ['scale', true],
+        ],
+      ],
+    ])
   })
 
   test('from the recorded interface', () => {
