@@ -1,9 +1,10 @@
 import { Complex, isDict, isList, type Value } from '../../workflow/values/value.ts'
 import type { InterfaceModel } from '../stubs/worker-interface.ts'
-import { createPortType, type PortType, wrongPortValue, wrongValue } from './port-type.ts'
+import { createPortType, type PortType, refuseFiles, wrongPortValue, wrongValue } from './port-type.ts'
 
 /** A list of values of one type. */
 export function list<T>(of: PortType<T>): PortType<readonly T[]> {
+  refuseFiles('list', [of])
   return createPortType<readonly T[]>({
     shape: { kind: 'list', of: of.shape },
     models: of.models,
@@ -20,6 +21,7 @@ export function list<T>(of: PortType<T>): PortType<readonly T[]> {
 
 /** An object whose keys are names and whose values have one type: Python's `dict[str, T]`. */
 export function record<T>(of: PortType<T>): PortType<Readonly<Record<string, T>>> {
+  refuseFiles('record', [of])
   return createPortType<Readonly<Record<string, T>>>({
     shape: { kind: 'record', of: of.shape },
     models: of.models,
@@ -39,6 +41,7 @@ export function tuple<const T extends readonly PortType<unknown>[]>(
   ...of: T
 ): PortType<{ readonly [K in keyof T]: T[K] extends PortType<infer V> ? V : never }> {
   type Items = { readonly [K in keyof T]: T[K] extends PortType<infer V> ? V : never }
+  refuseFiles('tuple', of)
   return createPortType<Items>({
     shape: { kind: 'tuple', of: of.map(({ shape }) => shape) },
     models: of.flatMap(({ models }) => models),
@@ -55,6 +58,7 @@ export function tuple<const T extends readonly PortType<unknown>[]>(
 
 /** The type or null: Python's `T | None`. */
 export function nullable<T>(of: PortType<T>): PortType<T | null> {
+  refuseFiles('nullable', [of])
   return createPortType<T | null>({
     shape: { kind: 'union', of: [of.shape, { kind: 'null' }] },
     models: of.models,
@@ -69,6 +73,7 @@ type FieldValues<F> = { readonly [K in keyof F]: F[K] extends PortType<infer V> 
 /** An object with named fields; in stubs it is the model `name`. Keys that are not fields are dropped, as Python drops them. */
 export function struct<F extends Readonly<Record<string, PortType<unknown>>>>(name: string, fields: F): PortType<FieldValues<F>> {
   const entries = Object.entries(fields)
+  refuseFiles(`struct ${name}`, Object.values(fields))
   const model: InterfaceModel = {
     name,
     parameters: [],

@@ -43,6 +43,12 @@ export function optional<T, const F = undefined>(type: PortType<T>, fallback?: F
   return Object.freeze({ ...inner, isOptional: true, fallback: fallback as F })
 }
 
+/** Throws where a `file` is asked for inside a list or an object: only a whole port can be one. */
+export function refuseFiles(where: string, types: readonly PortType<unknown>[]): void {
+  if (types.every(({ format }) => format !== 'file')) return
+  throw new InputError('invalid_argument', `${where} cannot hold a file: file is the type of a whole port`)
+}
+
 /** An error about the value at `place`. */
 export function wrongValue(place: string, found: unknown, expected: string): InputError {
   return new InputError('invalid_argument', `${place} is ${describe(found)}, ${expected} was expected`)
