@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import type { Drover, Job } from '../../src/jobs/drover.ts'
 import { createJobExecutor, type JobExecutorOptions } from '../../src/workers/job/job-executor.ts'
+import { callArgsOf, writeCallArgs } from '../../src/workflow/calls/call-args.ts'
 import type { FileExecutor, WorkerCall } from '../../src/workflow/calls/worker-call.ts'
 import type { LocalHome } from '../conformance/local-home.ts'
 
@@ -53,3 +54,24 @@ export async function jobsOf(drover: Drover): Promise<readonly Job[]> {
 
 export const outputOf = (call: WorkerCall, port = 'value'): string | undefined =>
   existsSync(join(call.directory, 'outputs', port)) ? readFileSync(join(call.directory, 'outputs', port), 'utf8') : undefined
+
+/** Elements of one map in a directory that jobs of another account write too; element i has the i-th text as its input `a`. */
+export function openMap(root: string, runId: string, texts: readonly string[]): readonly WorkerCall[] {
+  const open = (path: string): void => {
+    mkdirSync(path, { recursive: true })
+    chmodSync(path, 0o777)
+  }
+  open(join(root, runId))
+  return texts.map((a, index) => {
+    const loc = `-.N3.M${index}.N2`
+    const directory = join(root, runId, loc)
+    open(directory)
+    open(join(directory, 'outputs'))
+    writeFileSync(join(root, runId, `input-${index}`), a)
+    const plain = callArgsOf({ runId, loc, task: 'work', inputs: new Map(), outputs: ['value'] })
+    const args = { ...plain, inputs: { a: `${runId}/input-${index}` }, logs_path: `${runId}/${loc}/log` }
+    const argsPath = `${runId}/${loc}/definition`
+    writeFileSync(join(root, argsPath), writeCallArgs(args))
+    return { runId, loc, worker: 'tests', task: 'work', attempt: 1, root, directory, argsPath, args }
+  })
+}

@@ -109,7 +109,7 @@ export function compileJobDocument(document: JobDocument): TaskInput {
   const { calls, key, target, task, worker, sight, writing, stage, maxElements } = document
   const [first] = calls
   if (first === undefined) throw new InputError('internal', 'a job of no calls')
-  const { workdir, ...others } = task
+  const { workdir: _, image, ...others } = task
   const place = sight === 'shared' ? sharedPlace(first.root, task, worker) : stagedPlace(task, worker, stage)
   const run = compileCallScript({
     root: sight === 'shared' ? first.root : { inWorkDir: STAGED_ROOT },
@@ -122,6 +122,8 @@ export function compileJobDocument(document: JobDocument): TaskInput {
   const timeoutMs = shortest(task.timeout, first.timeoutMs)
   return {
     ...others,
+    // As `container` where it also needs mounts.
+    ...(image === undefined || 'container' in place.keys ? {} : { image }),
     ...place.keys,
     name: jobNameOf(first, key),
     target,
@@ -157,7 +159,7 @@ function sharedPlace(root: string, task: JobTask, worker: FoundWorker): Place {
 function mounted(task: JobTask, paths: readonly string[]): Partial<TaskInput> {
   const { image, container } = task
   if (image === undefined && container === undefined) return {}
-  const given = typeof container === 'string' ? { image: container } : (container ?? {})
+  const given = typeof container === 'string' ? { image: container } : (container ?? (image === undefined ? {} : { image }))
   const mounts = [...('mounts' in given ? (given.mounts ?? []) : []), ...paths.map((path) => ({ source: path, target: path }))]
   return { container: { ...given, mounts } }
 }
