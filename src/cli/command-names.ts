@@ -27,6 +27,7 @@ export const COMMAND_FACTS = {
   target: { summary: 'list, check, add, change or remove targets', completes: 'targets' },
   cluster: { summary: 'hold nodes of a scheduler, and run jobs on them' },
   worker: { summary: 'write, list, check and call workers of workflows', completes: 'files' },
+  workflow: { summary: "run graphs of workers' tasks, Tierkreis's among them", completes: 'files' },
   db: { summary: 'databases that jobs may use' },
   import: { summary: 'take over targets, databases and jobs of another tool' },
   doctor: { summary: 'check this installation' },

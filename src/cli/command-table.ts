@@ -25,6 +25,7 @@ export const COMMAND_LOADERS: Readonly<Record<CommandName, () => Promise<Command
   target: async () => (await import('./commands/target.ts')).targetCommand,
   cluster: async () => (await import('./commands/cluster.ts')).clusterCommand,
   worker: async () => (await import('./commands/worker.ts')).workerCommand,
+  workflow: async () => (await import('./commands/workflow.ts')).workflowCommand,
   db: async () => (await import('./commands/db.ts')).dbCommand,
   import: async () => (await import('./commands/import.ts')).importCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,

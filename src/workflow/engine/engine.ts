@@ -391,9 +391,12 @@ export class WorkflowEngine {
     return contents
   }
 
-  /** A graph's inputs: those given, over them those fixed in advance, as Tierkreis has it, and itself, for recursion. */
+  /**
+   * A graph's inputs: values fixed in advance, over them what is given, over that what names an output of the run, as Tierkreis has
+   * it, and itself, for recursion.
+   */
   #inputsOf(program: Program, given: Contents, body: Content, near?: Scope): Contents {
-    const inputs = new Map([...given, ...program.fixed])
+    const inputs = new Map([...program.fixed, ...given])
     for (const [port, ref] of program.graph.fixedRefs ?? []) {
       const content = this.#outputAt(ref.loc, ref.port, near)
       if (content !== undefined) inputs.set(port, content)

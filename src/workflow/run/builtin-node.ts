@@ -1,8 +1,8 @@
 import { builtin } from '../builtins/run-builtin.ts'
 import { Content } from '../engine/content.ts'
 import type { Contents, NodeFailure, NodeRun } from '../engine/scope.ts'
-import { PythonError } from '../values/python-error.ts'
 import { writeValue } from '../values/codec.ts'
+import { PythonError } from '../values/python-error.ts'
 import { isList, type Value } from '../values/value.ts'
 import { NEWEST_DIALECT, VALUE_DIALECTS, type ValueDialect } from '../values/value-dialect.ts'
 

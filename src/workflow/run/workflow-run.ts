@@ -102,6 +102,8 @@ export interface OpenRunOptions {
   readonly version: string
   /** Locations whose results are to be forgotten first, with those of all that depends on them. */
   readonly retry?: readonly string[]
+  /** Only writes down that it was cancelled, and by whom; nothing is run. */
+  readonly cancel?: string
 }
 
 /**
@@ -126,7 +128,7 @@ export async function openRun(description: RunDescription, options: OpenRunOptio
     throw error
   }
 
-  function takeRun(description: RunDescription, { runs, executors, retry = [] }: OpenRunOptions, lease: Lease): WorkflowRun {
+  function takeRun(description: RunDescription, { runs, executors, retry = [], cancel }: OpenRunOptions, lease: Lease): WorkflowRun {
     const program = compileProgram(parseGraph(readFileSync(paths.graph)))
     const { journal: file, records } = existsSync(paths.journal)
       ? JournalFile.resume(paths.journal)
@@ -164,6 +166,7 @@ export async function openRun(description: RunDescription, options: OpenRunOptio
       cache: description.rules.some(({ cache }) => cache) ? new CallCache(join(runs, '.cache')) : undefined,
       log,
     })
+    if (cancel !== undefined) controller.cancel(cancel)
     const watching = new AbortController()
     watchFile(
       paths.cancel,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DroverError, InputError } from '../../errors.ts'
 import { readLease } from '../../store/lease.ts'
 import type { CheckedTask, ExecutorSet } from '../calls/worker-call.ts'
@@ -78,6 +79,12 @@ export class Workflows {
    * and DroverError `conflict` for an id that is taken; nothing was started then.
    */
   async start(graph: GraphData | Uint8Array, options: RunOptions): Promise<WorkflowRun> {
+    const description = await this.create(graph, options)
+    return await openRun(description, { runs: this.runs, executors: options.executors, version: this.#version })
+  }
+
+  /** As `start`, but leaves the run to be taken up by `resume`, in this process or another. */
+  async create(graph: GraphData | Uint8Array, options: RunOptions): Promise<RunDescription> {
     const data = graph instanceof Uint8Array ? parseGraph(graph, options.source) : graph
     const inputs = options.inputs ?? new Map()
     await refuseUnrunnable(data, inputs.keys(), options.executors)
@@ -89,7 +96,7 @@ export class Workflows {
         hint: 'Take another id.',
       })
     }
-    const description = createRunDirectory(
+    return createRunDirectory(
       this.runs,
       {
         id,
@@ -106,7 +113,6 @@ export class Workflows {
       graph instanceof Uint8Array ? graph : Buffer.from(formatGraph(graph)),
       inputs,
     )
-    return await openRun(description, { runs: this.runs, executors: options.executors, version: this.#version })
   }
 
   /** Goes on with a run whose controller is gone. Throws DroverError `conflict` for one that has ended or that another process controls. */
@@ -165,6 +171,22 @@ export class Workflows {
     return true
   }
 
+  /** Ends a run that nobody controls, in the journal: what its calls left running is not looked for. */
+  async cancelInterrupted(selector: string, by: string): Promise<void> {
+    const description = this.describe(selector)
+    const run = await openRun(description, { runs: this.runs, executors: NO_EXECUTORS, version: this.#version, cancel: by })
+    await run.ended
+  }
+
+  /** Waits until a run has ended, or nobody controls it any more. */
+  async waitForEnd(selector: string, signal?: AbortSignal): Promise<RunSummary> {
+    for (;;) {
+      const summary = await this.summary(selector)
+      if (summary.state !== 'running' || signal?.aborted) return summary
+      await sleep(LOOK_MS, undefined, signal === undefined ? {} : { signal }).catch(() => {})
+    }
+  }
+
   /** Removes a run that nobody controls, with its files. */
   async remove(selector: string): Promise<void> {
     const description = this.describe(selector)
@@ -195,6 +217,11 @@ export class Workflows {
     }
   }
 }
+
+/** Between two looks at a run of another process, ms. */
+const LOOK_MS = 50
+
+const NO_EXECUTORS: ExecutorSet = { executors: new Map(), assign: () => 'none' }
 
 /** Without a limit of its own a run is bounded by its executors. */
 const MOST_PARALLEL = 1_000_000

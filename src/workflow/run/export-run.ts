@@ -1,0 +1,37 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DroverError } from '../../errors.ts'
+import { WorkflowEngine } from '../engine/engine.ts'
+import { compileProgram } from '../engine/program.ts'
+import { parseGraph } from '../model/graph-codec.ts'
+import { readJournal } from './journal-file.ts'
+import { type RunDescription, readInputs, runPaths } from './run-directory.ts'
+import { recallRun } from './run-memory.ts'
+import { TierkreisFiles } from './tierkreis-files.ts'
+
+/**
+ * Writes what a run has come to as Tierkreis's checkpoint directory, and returns that: `<directory>/<id>`. Throws DroverError
+ * `conflict` where it is there already.
+ */
+export function exportRun(runs: string, description: RunDescription, directory: string): string {
+  const target = join(directory, description.id)
+  if (existsSync(target))
+    throw new DroverError('conflict', `there is a directory ${target} already`, { level: 'input', hint: 'Export to another folder.' })
+  const paths = runPaths(runs, description.id)
+  const memory = recallRun(existsSync(paths.journal) ? readJournal(paths.journal).records : [], description.root)
+  const files = new TierkreisFiles(directory, description)
+  const engine = new WorkflowEngine(compileProgram(parseGraph(readFileSync(paths.graph))), readInputs(runs, description), {
+    memory: memory.root,
+    retries: memory.retries,
+    observer: files.observer,
+    maxOpen: Number.POSITIVE_INFINITY,
+  })
+  for (let run = engine.next(); run !== undefined; run = engine.next()) engine.abandon(run)
+  if (memory.endedAt !== undefined) {
+    files.runEnded(
+      memory.state,
+      engine.failures.map(({ loc }) => loc),
+    )
+  }
+  return target
+}
