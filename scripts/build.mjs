@@ -1,7 +1,7 @@
 // Bundles the CLI, the library and the testing entry into dist/. `--types` also writes declarations.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -42,13 +42,14 @@ const loadedWhenUsed = {
     }))
   },
 }
-/** Puts the text of the Python program beside it in the place of a module that reads that file. */
+/** Puts the text of Python programs in the place of reading them: `readFileSync(new URL('./x.py', import.meta.url), 'utf8')`. */
 const programText = {
   name: 'program-text',
   setup(plugin) {
     plugin.onLoad({ filter: /[/]worker-host-text[.]ts$/ }, ({ path }) => {
-      const program = path.replace('-text.ts', '.py')
-      return { contents: `export const WORKER_HOST = ${JSON.stringify(readFileSync(program, 'utf8'))}`, watchFiles: [program] }
+      const read = (_, name) => JSON.stringify(readFileSync(new URL(name, pathToFileURL(path)), 'utf8'))
+      const contents = readFileSync(path, 'utf8').replace(/readFileSync\(new URL\('([^']+)', import[.]meta[.]url\), 'utf8'\)/g, read)
+      return { contents, loader: 'ts' }
     })
   },
 }

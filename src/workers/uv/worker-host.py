@@ -105,89 +105,6 @@ class Host:
         except OSError:
             pass  # The controller is gone; the proofs tell the next one.
 
-    # --- what can't be shared by forked calls ---
-
-    def refusal(self, app, argv):
-        """Why calls must not be forked from this process, or None."""
-        if PLACEHOLDER not in argv:
-            return 'main.py calls Worker.app with other arguments than its own'
-        threading = sys.modules.get('threading')
-        if threading and threading.active_count() > 1:
-            names = sorted(t.name for t in threading.enumerate() if t is not threading.main_thread())
-            return 'main.py starts threads when it is imported: ' + ', '.join(names[:5])
-        asyncio = sys.modules.get('asyncio')
-        if asyncio and asyncio._get_running_loop() is not None:
-            return 'main.py calls Worker.app inside an event loop'
-        reason = self.native_threads() or self.shared_random() or self.shared_files()
-        if reason:
-            return reason
-        for fd, name in ((1, 'output'), (2, 'errors')):
-            if os.fstat(self.out if fd == 1 else self.err).st_size > 1 << 20:
-                return 'main.py prints more than 1 MiB of %s when it is imported' % name
-        return None
-
-    def native_threads(self):
-        try:
-            count = len(os.listdir('/proc/self/task'))
-            with open('/proc/self/maps') as maps:
-                libraries = maps.read().lower()
-        except OSError:
-            return None
-        # OpenBLAS ends its threads before a fork and starts them again after it; of others nothing is known.
-        if count > 1 and 'openblas' not in libraries:
-            return 'libraries that main.py imports run threads of their own (%d)' % (count - 1)
-        return None
-
-    def note_random(self, name, module):
-        if name == 'random':
-            self.random_states[name] = module.getstate()
-        else:
-            self.random_states[name] = repr(module._rand.get_state(legacy=False))
-
-    def shared_random(self):
-        """Generators that every child would continue at the same place, where processes of their own each start anew."""
-        random = sys.modules.get('random')
-        if random and self.random_states.get('random') not in (None, random.getstate()):
-            return "main.py uses Python's random numbers when it is imported"
-        numpy = sys.modules.get('numpy.random.mtrand')
-        if numpy and self.random_states.get(numpy.__name__) not in (None, repr(numpy._rand.get_state(legacy=False))):
-            return "main.py uses numpy's global random numbers when it is imported"
-        kinds, known = [], set()
-        if random:
-            kinds.append(random.Random)
-            known.add(id(getattr(random, '_inst', None)))
-        if numpy:
-            kinds.append(numpy.RandomState)
-            known.add(id(numpy._rand))
-            kinds.append(sys.modules['numpy.random._generator'].Generator)
-        if kinds:
-            import gc
-
-            system = random.SystemRandom if random else ()
-            # Names of temporary files come from a generator that looks whether it is still in its process.
-            names = getattr(sys.modules.get('tempfile'), '_name_sequence', None)
-            known.add(id(getattr(names, '_rng', None)))
-            for found in gc.get_objects():
-                if isinstance(found, tuple(kinds)) and id(found) not in known and not isinstance(found, system):
-                    return 'main.py makes a random number generator when it is imported (%s)' % type(found).__name__
-            # Generators of numpy are not tracked by the collector: those that modules hold by name are looked at.
-            for module in list(sys.modules.values()):
-                for value in list(getattr(module, '__dict__', {}).values()):
-                    if type(value) in kinds and id(value) not in known and not isinstance(value, system):
-                        return 'main.py makes a random number generator when it is imported (%s)' % type(value).__name__
-        return None
-
-    def shared_files(self):
-        """Temporary directories made on import are removed by whoever ends first."""
-        weakref = sys.modules.get('weakref')
-        tempfile = sys.modules.get('tempfile')
-        if weakref and tempfile:
-            cleanup = getattr(tempfile.TemporaryDirectory._cleanup, '__func__', None)
-            for info in list(weakref.finalize._registry.values()):
-                if getattr(info.func, '__func__', info.func) is cleanup:
-                    return 'main.py makes a temporary directory when it is imported'
-        return None
-
     # --- serving ---
 
     def app(self, original, worker, argv):
@@ -195,7 +112,7 @@ class Host:
         if self.served or os.getpid() != self.pid:
             return original(worker, argv)
         self.served = True
-        reason = self.refusal(original, argv)
+        reason = refusal(argv, PLACEHOLDER, self.random_states, (self.out, self.err))
         if reason:
             self.send({'refused': reason})
             os._exit(0)
@@ -403,8 +320,8 @@ class Host:
 
         wanted = {
             'tierkreis.worker.worker': patch,
-            'random': lambda module: host.note_random('random', module),
-            'numpy.random.mtrand': lambda module: host.note_random('numpy.random.mtrand', module),
+            'random': lambda module: host.random_states.update({'random': random_state('random', module)}),
+            'numpy.random.mtrand': lambda module: host.random_states.update({module.__name__: random_state(module.__name__, module)}),
         }
 
         class Finder:
