@@ -25,7 +25,7 @@ sleep*) echo $$ >"\${definition%/*}/pid"; sleep 300 & wait ;;
 wait*) while [ ! -e "$TKR_DIR/go" ]; do sleep 0.1; done ;;
 die*) kill -9 $$ ;;
 where*) pwd >"$outputs/value"; : >"$TKR_DIR/$(path_of done_path)"; exit 0 ;;
-rank*) a="$a of \${OMPI_COMM_WORLD_RANK:-\${DROVER_NODE_RANK:-}}" ;;
+rank*) a="$a $RANK of $WORLD_SIZE"; [ "$RANK" = 0 ] || sleep 1 ;;
 esac
 printf '%s!' "$a" >"$outputs/value"
 : >"$TKR_DIR/$(path_of done_path)"

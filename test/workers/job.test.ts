@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { JobExecutorOptions } from '../../src/workers/job/job-executor.ts'
@@ -83,6 +83,19 @@ describe.each(['shared', 'staged'] as const)('files %s', (files) => {
     }
   })
 
+  test('a script in the inner folder of a worker learns of its call by variables, hostile values and all', async () => {
+    const folder = join(home.directory, 'registry', 'vars', 'tkr_vars_impl')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(
+      join(folder, 'main.sh'),
+      '{ cat "$input_a_file"; printf "|%s|%s" "$input_a_value" "$function_name"; } >"$output_value_file"\n',
+    )
+    const text = 'it\'s $(id) `x` \\ "q"\nü'
+    const call = callWith(text, { worker: 'vars' })
+    expect(await executor({ files }).run(call, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
+    expect(outputOf(call)).toBe(`${text}|${text}|work`)
+  })
+
   test('a worker that marks _error and ends with 0 has failed, in its own words', async () => {
     const call = callWith('mark')
     expect(await executor({ files }).run(call, UNDISTURBED)).toMatchObject({ outcome: 'failed', cause: 'task', message: 'told: mark' })
@@ -104,6 +117,22 @@ describe.each(['shared', 'staged'] as const)('files %s', (files) => {
     ]
     expect(await executor({ files, command: copying }).run({ ...call, args }, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
     expect(readFileSync(output, 'utf8')).toBe('farfar')
+  })
+})
+
+describe.each(['shared', 'staged'] as const)('several processes, files %s', (files) => {
+  const task = { launcher: { kind: 'distributed', spawn: true }, processes_per_node: 2, cpus_per_process: 1 } as const
+
+  test('only the first writes the call’s outputs, though the others write later', async () => {
+    const call = callWith('rank')
+    expect(await executor({ files, task }).run(call, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
+    expect(outputOf(call)).toBe('rank 0 of 2!')
+  })
+
+  test('unless the worker sees to it itself', async () => {
+    const call = callWith('rank')
+    expect(await executor({ files, task, ranks: 'all' }).run(call, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
+    expect(outputOf(call)).toBe('rank 1 of 2!')
   })
 })
 

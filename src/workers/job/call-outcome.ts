@@ -9,7 +9,7 @@ import { endOfJob, stderrTail } from './job-end.ts'
 import type { JobEnding } from './job-watch.ts'
 
 /** The job of a call that has ended. */
-export interface EndedJob {
+interface EndedJob {
   readonly jobId: string
   /** Position in its array; null: a job of its own. */
   readonly element: number | null

@@ -117,6 +117,7 @@ export function compileJobDocument(document: JobDocument): TaskInput {
     command: worker.command,
     ...(calls.length > 1 ? {} : { argsPath: first.argsPath }),
     writing,
+    variables: worker.variables === true,
     given: task.envs ?? {},
   })
   const timeoutMs = shortest(task.timeout, first.timeoutMs)
@@ -147,8 +148,9 @@ interface Place {
 
 /** Where the user names no work directory, the worker runs in its own folder, as upstream has it. */
 function sharedPlace(root: string, task: JobTask, worker: FoundWorker): Place {
-  const directory = task.workdir === undefined ? worker.directory : undefined
-  const seen = [root, ...(directory === undefined ? [] : [directory])]
+  const folder = task.workdir === undefined ? worker.directory : undefined
+  const directory = folder === undefined ? undefined : join(folder, worker.inside ?? '')
+  const seen = [root, ...(folder === undefined ? [] : [folder])]
   return {
     ...(directory === undefined ? {} : { directory }),
     keys: { ...(task.workdir === undefined ? {} : { workdir: task.workdir }), ...mounted(task, seen) },
@@ -176,8 +178,8 @@ function stagedPlace(task: JobTask, worker: FoundWorker, stage: string | undefin
         hint: 'Name a directory, a repository, patterns, or {link: PATH} for code that lies on the target.',
       },
     )
-  const code = link !== undefined ? undefined : (workdir ?? (worker.directory === undefined ? undefined : { directory: worker.directory }))
-  const directory = link ?? (code === undefined ? undefined : 'worker')
+  const code = link !== undefined ? undefined : (workdir ?? codeOf(worker))
+  const directory = link ?? (code === undefined ? undefined : join('worker', workdir === undefined ? (worker.inside ?? '') : ''))
   if (stage === undefined) return { ...(directory === undefined ? {} : { directory }), keys: {} }
   const parts = {
     [STAGED_ROOT]: { directory: stage, ignore_files: false },
@@ -187,6 +189,12 @@ function stagedPlace(task: JobTask, worker: FoundWorker, stage: string | undefin
     ...(directory === undefined ? {} : { directory }),
     keys: { workdir: { parts } as NonNullable<TaskInput['workdir']> },
   }
+}
+
+/** What of a worker's folder travels. */
+function codeOf({ directory, only }: FoundWorker): object | undefined {
+  if (directory === undefined) return undefined
+  return only === undefined ? { directory } : { patterns: [only.replace(/[\\*?[\]{}!]/g, '\\$&')], root: directory }
 }
 
 function linkOf(workdir: JobTask['workdir']): string | undefined {

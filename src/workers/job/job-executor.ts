@@ -18,7 +18,7 @@ import { checkJobTask, compileJobDocument, type JobTask, jobNameOf, stageDirecto
 import { type JobRecord, readJobRecord, writeJobRecord } from './job-record.ts'
 import type { WorkerCommand, WritingRanks } from './job-script.ts'
 import { JobWatch } from './job-watch.ts'
-import { buildStage, writeOtherRanks } from './staged-call.ts'
+import { buildStage, writeBeside } from './staged-call.ts'
 import { StagedReturn } from './staged-return.ts'
 import { Turns } from './turns.ts'
 import { type FoundWorker, findWorkerCommand, refuseWorkerName } from './worker-command.ts'
@@ -263,8 +263,9 @@ class JobExecutor implements FileExecutor {
     const stage = sight === 'staged' ? stageDirectory(first) : undefined
     const { target, maxElements } = this.#options
     try {
-      if (stage !== undefined) await buildStage(calls, stage, this.#writing === 'first_rank')
-      else if (this.#writing === 'first_rank') for (const call of calls) await writeOtherRanks(call.root, call.args, call.argsPath)
+      const beside = { otherRanks: this.#writing === 'first_rank', variables: worker.variables === true }
+      if (stage !== undefined) await buildStage(calls, stage, beside)
+      else await Promise.all(calls.map((call) => this.#writes.take(() => writeBeside(call.root, call, call.args, beside))))
       const file = this.#define(
         compileJobDocument({
           ...{ calls, key, target, task: this.#task, worker, sight, writing: this.#writing },

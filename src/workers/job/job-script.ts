@@ -21,9 +21,14 @@ export interface CallScript {
   /** Path of the arguments from `root`; undefined: the element's value. */
   readonly argsPath?: string
   readonly writing: WritingRanks
+  /** The call's variables are read, too. */
+  readonly variables?: boolean
   /** Variables that the user sets and that the script therefore leaves alone. */
   readonly given?: Readonly<Record<string, unknown>>
 }
+
+/** File beside a call's arguments with variables for a script. */
+export const CALL_VARIABLES = 'drover-variables'
 
 /** Directory beside a call's arguments with those of the processes that do not write. */
 export const OTHER_RANKS = 'drover-ranks'
@@ -44,7 +49,7 @@ const RANK = '${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-${PMI_RANK:-${MV2_COMM_WORLD_
  * exec uv run main.py "$drover_call"
  * ```
  */
-export function compileCallScript({ root, directory, command, argsPath, writing, given = {} }: CallScript): string {
+export function compileCallScript({ root, directory, command, argsPath, writing, variables, given = {} }: CallScript): string {
   // Where nodes see the run's directory by another name, the user says so in TKR_DIR.
   const exported = [
     ...(Object.hasOwn(given, 'TKR_DIR') && typeof root === 'string'
@@ -58,6 +63,7 @@ export function compileCallScript({ root, directory, command, argsPath, writing,
     ...(directory === undefined ? [] : [`cd ${homePath(directory)} || exit 126`]),
     `drover_call=${argsPath === undefined ? '$DROVER_ARRAY_VALUE' : quoteShell(argsPath)}`,
     ...(writing === 'first_rank' ? [`[ "${RANK}" = 0 ] || drover_call=\${drover_call%/*}/${OTHER_RANKS}/definition`] : []),
+    ...(variables ? [`. "$TKR_DIR/\${drover_call%/*}/${CALL_VARIABLES}"`] : []),
     // Shell text may be several commands; only one command takes the script's place.
     typeof command === 'string' ? `${command.trimEnd()} "$drover_call"` : `exec ${quoteArgv(command)} "$drover_call"`,
   ]

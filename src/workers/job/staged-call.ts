@@ -2,6 +2,7 @@ import { copyFile, link, mkdir, readdir, rename, rm, writeFile } from 'node:fs/p
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { writeCallArgs } from '../../workflow/calls/call-args.ts'
 import type { WorkerCall, WorkerCallArgs } from '../../workflow/calls/worker-call.ts'
+import { writeCallVariables } from './call-variables.ts'
 import { OTHER_RANKS } from './job-script.ts'
 
 /** Name of the private checkpoints directory in a job's work directory. */
@@ -16,6 +17,14 @@ export interface StagedCall {
 }
 
 type CallFiles = Pick<WorkerCall, 'args' | 'root' | 'runId' | 'loc' | 'argsPath'>
+
+/** What is beside a call's arguments. */
+export interface BesideCall {
+  /** Arguments for processes that don't write. */
+  readonly otherRanks: boolean
+  /** Variables for a script. */
+  readonly variables: boolean
+}
 
 /** Where each file of a call lies there. What is outside of the checkpoints directory gets a place beside the call. */
 export function stageCall({ args, root, runId, loc }: CallFiles): StagedCall {
@@ -49,7 +58,7 @@ export function stageCall({ args, root, runId, loc }: CallFiles): StagedCall {
 }
 
 /** Arguments for processes that don't write: all that they would write goes where nobody reads it. Relative to the same root. */
-export function otherRanksArgs(args: WorkerCallArgs, argsPath: string): WorkerCallArgs {
+function otherRanksArgs(args: WorkerCallArgs, argsPath: string): WorkerCallArgs {
   const beside = `${dirname(argsPath)}/${OTHER_RANKS}`
   const outputs = Object.fromEntries(Object.entries(args.outputs).map(([port, path]) => [port, `${beside}/outputs/${basename(path)}`]))
   return {
@@ -62,18 +71,27 @@ export function otherRanksArgs(args: WorkerCallArgs, argsPath: string): WorkerCa
   }
 }
 
-/** Writes the arguments of processes that don't write, below `root`. */
-export async function writeOtherRanks(root: string, args: WorkerCallArgs, argsPath: string): Promise<void> {
-  const beside = join(root, dirname(argsPath), OTHER_RANKS)
-  await mkdir(join(beside, 'outputs'), { recursive: true })
-  await writeFile(join(beside, 'definition'), writeCallArgs(otherRanksArgs(args, argsPath)))
+/** Writes what is to lie beside the call's arguments, below `root`; `args` are the job's. */
+export async function writeBeside(
+  root: string,
+  call: WorkerCall,
+  args: WorkerCallArgs,
+  { otherRanks, variables }: BesideCall,
+): Promise<void> {
+  if (variables) await writeCallVariables(root, call, args, call.argsPath)
+  if (!otherRanks) return
+  const others = `${dirname(call.argsPath)}/${OTHER_RANKS}`
+  const theirs = otherRanksArgs(args, call.argsPath)
+  await mkdir(join(root, others, 'outputs'), { recursive: true })
+  await writeFile(join(root, others, 'definition'), writeCallArgs(theirs))
+  if (variables) await writeCallVariables(root, call, theirs, `${others}/definition`)
 }
 
 /**
  * Makes the checkpoints directory of a job below `directory`: arguments, input files (hard links, copies across file systems), empty
  * output directories. An input that is not there is left out: the worker takes its default.
  */
-export async function buildStage(calls: readonly CallFiles[], directory: string, otherRanks: boolean): Promise<void> {
+export async function buildStage(calls: readonly WorkerCall[], directory: string, beside: BesideCall): Promise<void> {
   const placed = new Set<string>()
   for (const call of calls) {
     const { args, inputs } = stageCall(call)
@@ -89,7 +107,7 @@ export async function buildStage(calls: readonly CallFiles[], directory: string,
         await linkOrCopy(from, join(directory, to))
       }
     }
-    if (otherRanks) await writeOtherRanks(directory, args, call.argsPath)
+    await writeBeside(directory, call, args, beside)
   }
 }
 

@@ -7,30 +7,36 @@ export interface FoundWorker {
   readonly command: WorkerCommand
   /** Its folder on this machine; undefined: the command is found on the target's PATH. */
   readonly directory?: string
+  /** Of that folder, where the command runs; undefined: in the folder itself. */
+  readonly inside?: string
+  /** Of that folder only this file belongs to it. */
+  readonly only?: string
+  /** It is a script that may ask for its call's paths by variables, as Tierkreis's ShellExecutor gives them. */
+  readonly variables?: true
 }
 
 /**
- * The command of a worker without one of its own, by what lies in its folder `<registry>/<worker>`: `main.py` is a uv project or
- * script, `main.sh` a shell script; a file `<registry>/<worker>` is run as it is. In none of these cases it is
- * `tkr-<worker>` (underscores are dashes) on the target's PATH.
+ * The command of a worker without one of its own, by what lies in its folder `<registry>/<worker>` or, of newer layouts, in its
+ * `tkr_<worker>_impl` or `src`: `main.py` is a uv project or script, `main.sh` a shell script; a file `<registry>/<worker>` is run as
+ * it is. In none of these cases it is `tkr-<worker>` (underscores are dashes) on the target's PATH.
  */
 export async function findWorkerCommand(registry: string | undefined, worker: string): Promise<FoundWorker> {
   if (registry !== undefined) {
     const directory = join(registry, worker)
-    const kind = await kindOf(directory)
-    if (kind === 'file') return { command: [`./${worker}`], directory: registry }
-    if (kind === 'directory') {
-      if ((await kindOf(join(directory, 'main.py'))) === 'file') return { command: ['uv', 'run', 'main.py'], directory }
-      const program = join(directory, 'main.sh')
-      if ((await kindOf(program)) === 'file')
-        return { command: (await isExecutable(program)) ? ['./main.sh'] : ['sh', 'main.sh'], directory }
+    if (await isFile(directory)) return { command: [`./${worker}`], directory: registry, only: worker, variables: true }
+    for (const inside of [undefined, `tkr_${worker.replaceAll('-', '_')}_impl`, 'src']) {
+      const place = { directory, ...(inside === undefined ? {} : { inside }) }
+      if (await isFile(join(directory, inside ?? '', 'main.py'))) return { command: ['uv', 'run', 'main.py'], ...place }
+      const script = join(directory, inside ?? '', 'main.sh')
+      if (!(await isFile(script))) continue
+      return { command: (await isExecutable(script)) ? ['./main.sh'] : ['sh', 'main.sh'], ...place, variables: true }
     }
   }
   return { command: [consoleEntry(worker)] }
 }
 
 /** Name of a worker's console script: `my_worker` → `tkr-my-worker`. */
-export function consoleEntry(worker: string): string {
+function consoleEntry(worker: string): string {
   return `tkr-${worker.replaceAll('_', '-')}`
 }
 
@@ -41,14 +47,12 @@ export function refuseWorkerName(worker: string): string | undefined {
   return undefined
 }
 
-async function kindOf(path: string): Promise<'file' | 'directory' | undefined> {
-  try {
-    const found = await stat(path)
-    return found.isDirectory() ? 'directory' : found.isFile() ? 'file' : undefined
-  } catch {
+async function isFile(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isFile(),
     // Whatever the reason, nothing can be run from there.
-    return undefined
-  }
+    () => false,
+  )
 }
 
 async function isExecutable(path: string): Promise<boolean> {
