@@ -1,7 +1,5 @@
-// node examples/workflow.ts > collatz.json: a workflow as a Tierkreis graph. How many steps does each number take down to 1?
-import { builtins } from '../src/workflow/builder/builtin-tasks.ts'
-import { graph } from '../src/workflow/builder/graph.ts'
-import { int, list } from '../src/workflow/builder/port-type.ts'
+// drover workflow run examples/workflow.ts -i numbers=[6,7,27]: how many steps does each number take down to 1?
+import { builtins, graph, int, list } from 'drover'
 
 /** One step: n/2 of an even n, else 3n + 1. */
 const step = graph({ n: int, steps: int })
@@ -25,4 +23,5 @@ const all = graph({ numbers: list(int) })
 const { steps } = all.map(countBody, { n: all.inputs.numbers })
 export const collatz = all.output({ steps, most: all.call(builtins.max_item, { values: steps }) })
 
+// node examples/workflow.ts > collatz.json: the graph as Tierkreis reads it.
 if (import.meta.main) console.log(collatz.toText())

@@ -49,9 +49,10 @@ function readText(file: string): string {
 /** The executors of a record, and the local functions of the workflow. */
 export function createExecutors(cli: Cli, record: ExecutorsRecord, localTasks: ReadonlyMap<string, LocalTask>): ExecutorSet {
   const { document, file, registries, max_parallel } = record
+  const onNote = (note: string): void => void cli.say(note)
   const set =
     document === null || file === null
-      ? createDefaultExecutors({ registries, ...(max_parallel === null ? {} : { maxParallel: max_parallel }) })
-      : parseExecutors(document, file, dirname(file), executorKinds({ drover: () => cli.drover() }))
+      ? createDefaultExecutors({ registries, onNote, ...(max_parallel === null ? {} : { maxParallel: max_parallel }) })
+      : parseExecutors(document, file, dirname(file), executorKinds({ drover: () => cli.drover(), onNote }))
   return withLocalTasks(set, localTasks)
 }

@@ -15,6 +15,8 @@ export interface DefaultExecutorsOptions {
   readonly maxParallel?: number
   /** False: one interpreter per call. Default true. */
   readonly warm?: boolean
+  /** Told once why a worker can't be kept warm. Default: nobody. */
+  readonly onNote?: (note: string) => void
 }
 
 /**
@@ -22,10 +24,20 @@ export interface DefaultExecutorsOptions {
  * (a script of the registry, or `tkr-<worker>` on PATH).
  */
 export function createDefaultExecutors(options: DefaultExecutorsOptions): ExecutorSet {
-  const { registries, warm } = options
+  const { registries, warm, onNote } = options
   const most = options.maxParallel ?? availableParallelism()
   const executors = new Map<string, WorkerExecutor>([
-    ['uv', lazyExecutor('uv', most, () => createUvExecutor({ registries, maxParallel: most, ...(warm === undefined ? {} : { warm }) }))],
+    [
+      'uv',
+      lazyExecutor('uv', most, () =>
+        createUvExecutor({
+          registries,
+          maxParallel: most,
+          ...(warm === undefined ? {} : { warm }),
+          ...(onNote === undefined ? {} : { onNote }),
+        }),
+      ),
+    ],
     ['shell', lazyExecutor('shell', most, () => createShellExecutor({ registries, maxParallel: most }))],
   ])
   const known = new Map<string, string>()

@@ -4,6 +4,7 @@ import type { Drover } from '../../jobs/drover.ts'
 import { anything, dict, either, flag, list, type Shape, text, whole, word } from '../../task/shape.ts'
 import { checkJobTask, type JobTask } from '../job/job-document.ts'
 import { createJobExecutor } from '../job/job-executor.ts'
+import { jobSpecToTask } from '../job/job-spec.ts'
 import type { ExecutorKind } from '../multiple/parse-executors.ts'
 import { SCRIPT_KINDS } from '../multiple/script-kinds.ts'
 import { createUvExecutor } from '../uv/uv-executor.ts'
@@ -21,6 +22,8 @@ const MOST_JOBS = 10_000
 export interface ExecutorWorld {
   /** Opens Drover, for executors that run jobs; asked at their first call. */
   readonly drover: () => Promise<Drover>
+  /** Told once why a worker can't be kept warm. Default: nobody. */
+  readonly onNote?: (note: string) => void
 }
 
 interface UvOptions {
@@ -40,30 +43,34 @@ interface JobOptions extends JobTask {
   readonly ranks?: string | null
   readonly arrays?: boolean | null
   readonly max_elements?: number | null
+  readonly job_spec?: Readonly<Record<string, unknown>> | null
   readonly max_parallel?: number | null
 }
 
 /** Every kind of executor that a document of executors can name: `uv`, `shell`, `stdinout`, `custom`, `job`. */
 export function executorKinds(world: ExecutorWorld): Readonly<Record<string, ExecutorKind>> {
-  return { uv: UV, ...SCRIPT_KINDS, job: jobKind(world) }
+  return { uv: uvKind(world), ...SCRIPT_KINDS, job: jobKind(world) }
 }
 
-const UV: ExecutorKind = {
-  keys: { registry, env: dict(text()), python: text(), warm: flag, offline: flag, max_parallel: whole(1) },
-  create: (options: UvOptions, { directory }) => {
-    const given = options.registry ?? []
-    const registries = (typeof given === 'string' ? [given] : given).map((path) => resolve(directory, path))
-    const most = options.max_parallel ?? availableParallelism()
-    const chosen = {
-      registries: registries.length === 0 ? [resolve(directory, 'workers')] : registries,
-      maxParallel: most,
-      ...(options.env ? { env: options.env } : {}),
-      ...(options.python ? { python: options.python } : {}),
-      ...(typeof options.warm === 'boolean' ? { warm: options.warm } : {}),
-      ...(typeof options.offline === 'boolean' ? { offline: options.offline } : {}),
-    }
-    return lazyExecutor('uv', most, () => createUvExecutor(chosen))
-  },
+function uvKind({ onNote }: ExecutorWorld): ExecutorKind {
+  return {
+    keys: { registry, env: dict(text()), python: text(), warm: flag, offline: flag, max_parallel: whole(1) },
+    create: (options: UvOptions, { directory }) => {
+      const given = options.registry ?? []
+      const registries = (typeof given === 'string' ? [given] : given).map((path) => resolve(directory, path))
+      const most = options.max_parallel ?? availableParallelism()
+      const chosen = {
+        registries: registries.length === 0 ? [resolve(directory, 'workers')] : registries,
+        maxParallel: most,
+        ...(onNote === undefined ? {} : { onNote }),
+        ...(options.env ? { env: options.env } : {}),
+        ...(options.python ? { python: options.python } : {}),
+        ...(typeof options.warm === 'boolean' ? { warm: options.warm } : {}),
+        ...(typeof options.offline === 'boolean' ? { offline: options.offline } : {}),
+      }
+      return lazyExecutor('uv', most, () => createUvExecutor(chosen))
+    },
+  }
 }
 
 function jobKind(world: ExecutorWorld): ExecutorKind {
@@ -76,29 +83,46 @@ function jobKind(world: ExecutorWorld): ExecutorKind {
       ranks: word('first_rank', 'all'),
       arrays: flag,
       max_elements: whole(1),
+      job_spec: dict(anything),
       max_parallel: whole(1),
       ...Object.fromEntries(TASK_KEYS.map((key) => [key, anything])),
     },
     required: ['target'],
     create: (options: JobOptions, { directory }) => {
-      const { target = '', registry: folder, command, files, ranks, arrays, max_elements, max_parallel, ...task } = options
+      const { target = '', registry: folder, command, files, ranks, arrays, max_elements, max_parallel, job_spec, ...task } = options
       checkJobTask(task)
       const most = max_parallel ?? MOST_JOBS
-      return lazyExecutor('job', most, async () =>
-        createJobExecutor({
-          drover: await world.drover(),
+      return lazyExecutor('job', most, async () => {
+        const drover = await world.drover()
+        const spec = job_spec ? await specOf(drover, target, job_spec, directory, world) : undefined
+        return createJobExecutor({
+          drover,
           target,
-          task,
+          task: { ...spec?.task, ...task },
           clientDirectory: directory,
           maxParallel: most,
           ...(folder ? { registry: resolve(directory, folder) } : {}),
-          ...(command ? { command } : {}),
+          ...(command ? { command } : spec === undefined ? {} : { command: spec.command }),
           ...(files === 'shared' || files === 'staged' || files === 'auto' ? { files } : {}),
           ...(ranks === 'all' || ranks === 'first_rank' ? { ranks } : {}),
           ...(typeof arrays === 'boolean' ? { arrays } : {}),
           ...(max_elements ? { maxElements: max_elements } : {}),
-        }),
-      )
+        })
+      })
     },
   }
+}
+
+/** Tierkreis's `JobSpec`, for a target of that kind. */
+async function specOf(
+  drover: Drover,
+  target: string,
+  document: Readonly<Record<string, unknown>>,
+  directory: string,
+  world: ExecutorWorld,
+) {
+  const targets = await drover.targets({ clientDirectory: directory })
+  const spec = jobSpecToTask(document, targets.find(({ name }) => name === target)?.kind ?? 'local')
+  for (const note of spec.notes) world.onNote?.(note)
+  return spec
 }
