@@ -34,10 +34,15 @@ export async function interleave(rounds: number, contestants: Readonly<Record<st
   return samples
 }
 
-/** Runs a command to its end; ms. Throws when it fails. */
-export async function timeCommand(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = process.env): Promise<number> {
+/** Runs a command to its end, in our own directory or in `cwd`; ms. Throws when it fails. */
+export async function timeCommand(
+  command: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+  cwd?: string,
+): Promise<number> {
   const start = performance.now()
-  const child = spawn(command, args, { env: environment, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(command, args, { env: environment, cwd, stdio: ['ignore', 'ignore', 'pipe'] })
   let errors = ''
   child.stderr.on('data', (piece: Buffer) => {
     errors += piece.toString()

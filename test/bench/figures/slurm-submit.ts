@@ -43,6 +43,8 @@ export async function measureSlurmSubmit(rig: SshRig, rounds: number): Promise<r
         process.execPath,
         [DROVER_BIN, 'run', '--on', target, '--detach', '--option', 'hold=true', '--', 'true'],
         home.environment,
+        // Where it is typed is what it ships: here the script that sbatch is given, not this repository.
+        home.directory,
       )
     const sbatch = (args: readonly string[]) => (): Promise<number> =>
       timeCommand('ssh', [...args, 'login', 'sbatch', '--parsable', script])
