@@ -22,7 +22,7 @@ import { type CallRule, type ResolvedRule, resolveRule, retryDelay } from './cal
 import type { RunState } from './journal-record.ts'
 import type { RunFiles } from './run-files.ts'
 import type { RunJournal } from './run-journal.ts'
-import { nodeKey, type RunMemory } from './run-memory.ts'
+import { isUnderWay, nodeKey, type RunMemory } from './run-memory.ts'
 
 /** What a run does when a node has failed. `finish`: starts nothing more, calls that run go on to their end. `cancel`: ends those too. `continue`: runs all that does not depend on it. */
 export type OnFailure = 'finish' | 'cancel' | 'continue'
@@ -131,7 +131,11 @@ export class WorkflowController {
         await this.#startCalls()
         if (this.#isOver()) return await this.#finish(this.#ending === 'cancelled' ? 'cancelled' : 'failed')
         if (more) await new Promise((resolve) => setImmediate(resolve))
-        else await this.#sleep()
+        else if (this.#calls.size > 0 || this.#delayed > 0 || this.#awake) await this.#sleep()
+        else
+          throw new DroverError('internal', `the run ${this.#options.files.runId} waits for nothing and has no outputs`, {
+            level: 'internal',
+          })
       }
     } finally {
       for (const timer of this.#delays) clearTimeout(timer)
@@ -183,15 +187,16 @@ export class WorkflowController {
     const { memory, executors, rules } = this.#options
     const { loc } = run
     const executor = executors.assign(worker, task, loc)
-    const before = run.scope.memory === undefined ? undefined : memory.started.get(nodeKey([run.scope.memory.id, run.index]))
-    const ended = run.scope.memory?.results.has(run.index) === true
+    const key = run.scope.memory && nodeKey([run.scope.memory.id, run.index])
+    const before = key === undefined ? undefined : memory.started.get(key)
+    const attach = key !== undefined && isUnderWay(memory, key)
     this.#queue.add(executor, {
       run,
       worker,
       task,
       rule: resolveRule(rules, `${worker}.${task}`, loc),
-      attempt: before === undefined ? 1 : ended ? before.attempt + 1 : before.attempt,
-      attach: before !== undefined && !ended,
+      attempt: before === undefined ? 1 : attach ? before.attempt : before.attempt + 1,
+      attach,
     })
   }
 
@@ -318,7 +323,8 @@ export class WorkflowController {
     const end = await start()
     this.#queue.giveBack(key)
     if ('cancelled' in end) {
-      this.#engine.abandon(run)
+      if (this.#stop.signal.aborted || this.#leave.signal.aborted) this.#engine.abandon(run)
+      else this.#failed(run, { cause: 'lost', message: 'somebody else cancelled the call' }, started)
       return
     }
     if ('outputs' in end) {

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { DroverError } from '../../errors.ts'
 import { WorkflowEngine } from '../engine/engine.ts'
 import { compileProgram } from '../engine/program.ts'
 import { parseGraph } from '../model/graph-codec.ts'
+import { inspectRun, type NodeView } from './inspect-run.ts'
 import { readJournal } from './journal-file.ts'
 import { type RunDescription, readInputs, runPaths } from './run-directory.ts'
 import { recallRun } from './run-memory.ts'
@@ -19,7 +20,8 @@ export function exportRun(runs: string, description: RunDescription, directory: 
     throw new DroverError('conflict', `there is a directory ${target} already`, { level: 'input', hint: 'Export to another folder.' })
   const paths = runPaths(runs, description.id)
   const memory = recallRun(existsSync(paths.journal) ? readJournal(paths.journal).records : [], description.root)
-  const files = new TierkreisFiles(directory, description)
+  const endedAt = memory.endedAt === undefined ? undefined : new Date(memory.endedAt)
+  const files = new TierkreisFiles(directory, description, { root: description.root, endedAt })
   const engine = new WorkflowEngine(compileProgram(parseGraph(readFileSync(paths.graph))), readInputs(runs, description), {
     memory: memory.root,
     retries: memory.retries,
@@ -33,5 +35,12 @@ export function exportRun(runs: string, description: RunDescription, directory: 
       engine.failures.map(({ loc }) => loc),
     )
   }
+  const log = join(description.root, description.id, 'logs')
+  if (existsSync(log)) copyFileSync(log, join(target, 'logs'))
+  setTimes(files, engine.root, inspectRun(runs, description).nodes, memory)
   return target
+}
+
+/** Tierkreis reads when a node started and ended from the times of `nodedef` and `_done`. */
+function setTimes(files: TierkreisFiles, nodes: readonly NodeView[]): void {
 }

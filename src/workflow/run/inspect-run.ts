@@ -5,7 +5,7 @@ import type { Contents, NodeRun, Scope } from '../engine/scope.ts'
 import { parseGraph } from '../model/graph-codec.ts'
 import { readJournal } from './journal-file.ts'
 import { type RunDescription, readInputs, runPaths } from './run-directory.ts'
-import { nodeKey, type RunMemory, recallRun } from './run-memory.ts'
+import { isUnderWay, nodeKey, type RunMemory, recallRun } from './run-memory.ts'
 
 /** `waiting`: not started. `skipped`: will not run, for another failed. */
 export type NodeState = 'waiting' | 'running' | 'succeeded' | 'failed' | 'skipped'
@@ -64,15 +64,11 @@ export function inspectRun(runs: string, description: RunDescription): Inspected
     },
   })
   // What is handed out has not ended; what of it is under way was written down.
-  for (let run = engine.next(); run !== undefined; run = engine.next()) if (!isUnderWay(run, memory)) engine.abandon(run)
+  for (let run = engine.next(); run !== undefined; run = engine.next()) {
+    const key = keyOf(run)
+    if (key === undefined || !isUnderWay(memory, key)) engine.abandon(run)
+  }
   return { nodes: viewScope(engine.root, inner, memory), outputs: engine.outputs, memory, functions }
-}
-
-function isUnderWay(run: NodeRun, memory: RunMemory): boolean {
-  const key = keyOf(run)
-  const started = key === undefined ? undefined : memory.started.get(key)
-  const ended = key === undefined ? undefined : memory.times.get(key)
-  return started !== undefined && (ended === undefined || ended.ended < started.at)
 }
 
 function keyOf(run: NodeRun): string | undefined {

@@ -29,6 +29,13 @@ export function nodeKey([scope, node]: NodeKey): string {
   return `${scope}:${node}`
 }
 
+/** Whether a node's last call was started and has no end in the journal, one from before it not counted. */
+export function isUnderWay({ started, times }: RunMemory, key: string): boolean {
+  const call = started.get(key)
+  const ended = times.get(key)?.ended
+  return call !== undefined && (ended === undefined || ended < call.at)
+}
+
 /**
  * Reads a run's records in order.
  * @param root the checkpoints directory, that paths of files are relative to

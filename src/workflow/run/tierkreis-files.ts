@@ -1,8 +1,8 @@
-import { appendFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join, relative } from 'node:path'
 import { writeCallArgs } from '../calls/call-args.ts'
-import type { Content } from '../engine/content.ts'
+import { Content } from '../engine/content.ts'
 import type { EngineObserver } from '../engine/engine.ts'
 import type { Program } from '../engine/program.ts'
 import type { Contents, NodeRun, Scope } from '../engine/scope.ts'
@@ -18,6 +18,14 @@ import { placeContent, portFile, RunFiles, writeAtomically } from './run-files.t
 /** The release whose directories are written. */
 const VERSION = '2.1.1'
 
+/** Of a run that is over and written down once more: what is not in its journal. */
+export interface PastRun {
+  /** Checkpoints directory with the files of its calls, absolute. */
+  readonly root: string
+  /** Undefined: it has not ended. */
+  readonly endedAt: Date | undefined
+}
+
 /**
  * The whole checkpoint directory as Tierkreis 2.1.1 writes it, so that its tools can read the run: every node of every scope has
  * `nodedef` from its start, `outputs/` and `_done` from its end; what is linked there is linked here.
@@ -32,11 +40,13 @@ export class TierkreisFiles extends RunFiles {
   readonly #directory: string
   readonly #description: RunDescription
   readonly #started: string
+  readonly #past: PastRun | undefined
   /** Nodes of a graph as `nodedef` has them. */
   readonly #definitions = new WeakMap<Program, readonly Dict[]>()
 
-  constructor(root: string, description: RunDescription) {
+  constructor(root: string, description: RunDescription, past?: PastRun) {
     super(root, description.id)
+    this.#past = past
     this.#directory = join(root, description.id)
     this.#description = description
     this.#started = pythonTime(new Date(description.created_at))
@@ -49,7 +59,7 @@ export class TierkreisFiles extends RunFiles {
     const root = join(this.#directory, '-')
     mkdirSync(root, { recursive: true, mode: 0o700 })
     if (state === 'succeeded') {
-      const metadata = encodeJson(this.#metadata(pythonTime(new Date())), { ...VALUE_DIALECTS['2.1.0'], indent: 0 })
+      const metadata = encodeJson(this.#metadata(pythonTime(this.#past?.endedAt ?? new Date())), { ...VALUE_DIALECTS['2.1.0'], indent: 0 })
       writeAtomically(join(root, '_metadata'), metadata)
     } else {
       // `_error` of 2.1.1 names the nodes; `errors` is where 2.0.9 does.
@@ -88,6 +98,8 @@ export class TierkreisFiles extends RunFiles {
       this.#define(home, evalNode(new Map(), inputs))
       this.#place(join(this.#directory, '.N-1'), scope.inputs)
     } else if (scope.step !== '') this.#define(home, this.#innerEval(scope, owner))
+    // What a loop is given has a place of its own, beside that of its first iteration.
+    if (owner !== undefined && scope.step === 'L0') this.#place(`${this.directoryOf(owner.loc)}.N-1`, scope.inputs)
     this.#place(`${home}.N-1`, scope.inputs)
   }
 
@@ -100,10 +112,14 @@ export class TierkreisFiles extends RunFiles {
     const isBuiltin = node.type === 'function' && node.functionName.startsWith('builtins.')
     if (isBuiltin && (remembered === undefined || remembered.retry < run.retry)) rmSync(home, { recursive: true, force: true })
     this.#define(home, this.#definition(scope.program, index))
-    if (!isBuiltin || existsSync(join(home, 'definition'))) return
+    if (node.type !== 'function' || existsSync(join(home, 'definition'))) return
+    // The call of a worker is written when it is made.
+    if (!isBuiltin && this.#past === undefined) return
     mkdirSync(join(home, 'outputs'), { recursive: true, mode: 0o700 })
-    const { args } = this.describeCall(run, 'builtins', node.functionName.slice('builtins.'.length), 1, undefined)
+    const [, worker = '', task = node.functionName] = /^(.*)\.([^.]*)$/s.exec(node.functionName) ?? []
+    const { args } = this.describeCall(run, worker, task, 1, undefined)
     writeAtomically(join(home, 'definition'), writeCallArgs(args))
+    if (!isBuiltin) return this.#bringLogs(run.loc, home)
     this.#log(`START builtin ${this.runId}/${run.loc}/definition`)
     touch(join(this.directoryOf(scope.loc), '_metadata'))
   }
@@ -115,12 +131,14 @@ export class TierkreisFiles extends RunFiles {
       if (run.failure === undefined) return
       touch(join(home, '_error'))
       if (node.type !== 'function' || node.functionName.startsWith('builtins.')) {
-        writeAtomically(join(home, 'logs'), `${run.failure.message}\n`)
         writeAtomically(join(home, 'errors'), run.failure.message)
-      }
+      } else this.#nameLogs(home)
+      const logs = join(home, 'logs')
+      if (!statSync(logs, { throwIfNoEntry: false })?.size) writeAtomically(logs, `${run.failure.message}\n`)
       this.#log(`Node ${run.loc} has encountered an error.`)
       return
     }
+    if (node.type === 'function') this.#nameLogs(home)
     // The outputs of an eval are its scope's; an output node has none.
     if (node.type === 'ifelse') this.#giveBranch(run)
     if (node.type !== 'output' && run.outputs !== undefined) this.#place(home, run.outputs)
@@ -160,6 +178,20 @@ export class TierkreisFiles extends RunFiles {
     if (content?.path !== undefined && node.type === 'const') writeAtomically(join(made(home), portFile(port)), content.bytes)
     else if (content !== undefined) this.#place(home, new Map([[port, content]]))
     touch(join(home, '_done'))
+  }
+
+  /** What a worker wrote to stderr: `errors` of 2.0.9 is `logs` since 2.0.10, which a worker that fails writes itself. */
+  #nameLogs(home: string): void {
+    const [errors, logs] = [join(home, 'errors'), join(home, 'logs')]
+    if (existsSync(errors) && !existsSync(logs)) linkSync(errors, logs)
+  }
+
+  #bringLogs(loc: string, home: string): void {
+    if (this.#past === undefined) return
+    const from = new RunFiles(this.#past.root, this.runId).directoryOf(loc)
+    for (const name of ['logs', 'errors']) {
+      if (existsSync(join(from, name))) placeContent(Content.file(join(from, name)), join(home, name))
+    }
   }
 
   #place(home: string, contents: ReadonlyMap<string, Content>): void {
@@ -206,6 +238,7 @@ export class TierkreisFiles extends RunFiles {
   readonly #loops = new Map<string, Value>()
 
   #log(line: string): void {
+    if (this.#past !== undefined) return
     appendFileSync(join(this.#directory, 'logs'), `${pythonTime(new Date())}: ${line}\n`, { mode: 0o600 })
   }
 }
