@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync, utimesSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { DroverError } from '../../errors.ts'
 import { WorkflowEngine } from '../engine/engine.ts'
@@ -7,7 +7,7 @@ import { parseGraph } from '../model/graph-codec.ts'
 import { inspectRun, type NodeView } from './inspect-run.ts'
 import { readJournal } from './journal-file.ts'
 import { type RunDescription, readInputs, runPaths } from './run-directory.ts'
-import { recallRun } from './run-memory.ts'
+import { type RunMemory, recallRun } from './run-memory.ts'
 import { TierkreisFiles } from './tierkreis-files.ts'
 
 /**
@@ -37,10 +37,28 @@ export function exportRun(runs: string, description: RunDescription, directory: 
   }
   const log = join(description.root, description.id, 'logs')
   if (existsSync(log)) copyFileSync(log, join(target, 'logs'))
-  setTimes(files, engine.root, inspectRun(runs, description).nodes, memory)
+  setTimes(target, files, memory, inspectRun(runs, description).nodes)
   return target
 }
 
-/** Tierkreis reads when a node started and ended from the times of `nodedef` and `_done`. */
-function setTimes(files: TierkreisFiles, nodes: readonly NodeView[]): void {
+/** Tierkreis reads when a node started and ended from the times of its files `nodedef` and `_done`. */
+function setTimes(target: string, files: TierkreisFiles, { startedAt, endedAt }: RunMemory, nodes: readonly NodeView[]): void {
+  const views = new Map<string, NodeView>()
+  const note = (view: NodeView): void => {
+    views.set(files.directoryOf(view.loc), view)
+    for (const inner of view.inner) note(inner)
+  }
+  for (const view of nodes) note(view)
+  const end = files.directoryOf('-')
+  for (const name of readdirSync(target)) {
+    const directory = join(target, name)
+    const view = views.get(directory)
+    setTime(join(directory, 'nodedef'), view?.started_at ?? startedAt)
+    setTime(join(directory, '_done'), directory === end ? endedAt : (view?.ended_at ?? startedAt))
+  }
+}
+
+function setTime(path: string, at: string | number | undefined): void {
+  const time = at === undefined ? undefined : new Date(at)
+  if (time !== undefined && existsSync(path)) utimesSync(path, time, time)
 }

@@ -119,7 +119,10 @@ export class TierkreisFiles extends RunFiles {
     const [, worker = '', task = node.functionName] = /^(.*)\.([^.]*)$/s.exec(node.functionName) ?? []
     const { args } = this.describeCall(run, worker, task, 1, undefined)
     writeAtomically(join(home, 'definition'), writeCallArgs(args))
-    if (!isBuiltin) return this.#bringLogs(run.loc, home)
+    if (!isBuiltin) {
+      this.#bringLogs(run.loc, home)
+      return
+    }
     this.#log(`START builtin ${this.runId}/${run.loc}/definition`)
     touch(join(this.directoryOf(scope.loc), '_metadata'))
   }
