@@ -97,7 +97,13 @@ function ask(
 ): Promise<{ readonly stdout: string; readonly problem?: string }> {
   const [program = '', ...args] = argv
   return new Promise((resolve) => {
-    const options = { cwd, env: { ...process.env, ...env }, encoding: 'utf8', timeout: LIMIT_MS, maxBuffer: 1 << 26 } as const
+    const options = {
+      cwd,
+      env: { ...process.env, DROVER_NODE: process.execPath, ...env },
+      encoding: 'utf8',
+      timeout: LIMIT_MS,
+      maxBuffer: 1 << 26,
+    } as const
     execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve({ stdout })
       const said = stderr

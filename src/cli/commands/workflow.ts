@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import { InputError } from '../../errors.ts'
 import { DURATION_FORMS, formatDuration, parseDuration } from '../../task/durations.ts'
+import { isLoc } from '../../workflow/model/loc.ts'
 import type { CallRule } from '../../workflow/run/call-rules.ts'
 import type { RunSummary } from '../../workflow/run/workflows.ts'
 import type { Cli } from '../cli.ts'
@@ -231,6 +232,17 @@ async function remove(cli: Cli, selectors: readonly string[]): Promise<void> {
   await cli.print({ json: { removed: ids }, ids, text: () => ids.map((id) => `${id} removed\n`).join('') })
 }
 
+/** A location begins with a dash; marked, the parser takes it for a word and not for a flag. */
+const LOC_MARK = 'loc:'
+
+function markLocs(argv: readonly string[]): readonly string[] {
+  return argv.map((word) => (/^-(\.|$)/.test(word) && isLoc(word) ? `${LOC_MARK}${word}` : word))
+}
+
+function locOf(word: string): string {
+  return word.startsWith(LOC_MARK) ? word.slice(LOC_MARK.length) : word
+}
+
 /** `drover workflow run|validate|list|show|logs|outputs|resume|cancel|retry|export|graph|rm`. */
 export async function workflowCommand(cli: Cli, argv: readonly string[]): Promise<void> {
   const command = createCommand(cli, 'workflow', "Run graphs of workers' tasks: Tierkreis's, and those built in TypeScript.").usage(
@@ -279,7 +291,7 @@ export async function workflowCommand(cli: Cli, argv: readonly string[]): Promis
     createCommand(cli, 'logs', "Print a run's log, or what one node's worker wrote.")
       .argument('<run>', 'id, unique beginning of one, name, or "last"')
       .argument('[node]', 'location, such as -.N3.M7.N2')
-      .action(async (selector: string, loc: string | undefined) => await logs(cli, selector, loc)),
+      .action(async (selector: string, loc: string | undefined) => await logs(cli, selector, loc === undefined ? undefined : locOf(loc))),
   )
   command.addCommand(
     createCommand(cli, 'outputs', 'Print the outputs of a run that succeeded, or one of them as it is.')
@@ -309,7 +321,7 @@ export async function workflowCommand(cli: Cli, argv: readonly string[]): Promis
     createCommand(cli, 'retry', 'Run nodes again, with all that depends on them; default: those that failed.')
       .argument('<run>', 'id, unique beginning of one, name, or "last"')
       .argument('[nodes...]', 'locations')
-      .action(async (selector: string, nodes: readonly string[]) => await takeUp(cli, selector, { retry: nodes })),
+      .action(async (selector: string, nodes: readonly string[]) => await takeUp(cli, selector, { retry: nodes.map(locOf) })),
   )
   command.addCommand(
     createCommand(cli, 'export', "Write a run as Tierkreis's checkpoint directory.")
@@ -330,5 +342,5 @@ export async function workflowCommand(cli: Cli, argv: readonly string[]): Promis
       .argument('<runs...>', 'ids, unique beginnings, names, or "last"')
       .action(async (selectors: readonly string[]) => await remove(cli, selectors)),
   )
-  await command.parseAsync(argv, { from: 'user' })
+  await command.parseAsync(markLocs(argv), { from: 'user' })
 }

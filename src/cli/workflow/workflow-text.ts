@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { formatDuration } from '../../task/durations.ts'
 import type { Contents } from '../../workflow/engine/scope.ts'
 import type { NodeView } from '../../workflow/run/inspect-run.ts'
@@ -86,8 +87,9 @@ function finite(value: Value): Value {
 /** Outputs for a person: `port: value`, long values cut. */
 export function outputLines(outputs: Contents): string {
   return Array.from(outputs, ([port, content]) => {
+    if (content.path !== undefined && !content.inMemory && statSync(content.path).size > MOST_READ)
+      return `${printable(port)}: ${content.path}\n`
     const { value } = content
-    if (content.path !== undefined && !content.inMemory) return `${printable(port)}: ${content.path}\n`
     const text = value instanceof Uint8Array ? Buffer.from(value).toString() : valueJson(value)
     const line = printable(text)
     return `${printable(port)}: ${line.length > MOST_SHOWN ? `${line.slice(0, MOST_SHOWN)}… (${text.length} characters)` : line}\n`
@@ -95,3 +97,5 @@ export function outputLines(outputs: Contents): string {
 }
 
 const MOST_SHOWN = 2_000
+/** Of a larger file the path is shown, bytes. */
+const MOST_READ = 64 * 1024

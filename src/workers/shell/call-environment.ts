@@ -40,7 +40,7 @@ export function refusePorts(worker: string, { task, inputs, outputs }: CheckedTa
 }
 
 /**
- * The variables by which a script learns of its call (those of Tierkreis's ShellExecutor, 2.0.9 to 2.1.1): all paths absolute,
+ * The variables by which a script learns of its call (those of Tierkreis's ShellExecutor, 2.0.9 to 2.1.1, and `DROVER_NODE`): all paths absolute,
  * `function_name` the task's name. `input_<port>_value` is there for a value that is text of at most 8 KiB. Without a log
  * `logs_path` is /dev/null. Of two ports with one variable, which `refusePorts` refuses before a run, the first has it.
  */
@@ -48,6 +48,8 @@ export function callEnvironment(call: WorkerCall): Record<string, string> {
   const { root, args } = call
   const absolute = (path: string): string => resolve(root, path)
   const env: Record<string, string> = {
+    // For workers written in TypeScript: the node on PATH may be too old for them.
+    DROVER_NODE: process.execPath,
     TKR_DIR: root,
     checkpoints_directory: root,
     function_name: args.function_name,

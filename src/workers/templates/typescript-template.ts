@@ -17,7 +17,8 @@ await ${identifier(name)}.app()
 `
   const script = `#!/bin/sh
 # What executors start: node with the worker beside this file, also through a link named tkr-${name} on PATH.
-exec node "$(dirname -- "$(readlink -f -- "$0")")/main.ts" "$@"
+# Node runs TypeScript from 22.18 on; Drover names the one that it runs under.
+exec "\${DROVER_NODE:-node}" "$(dirname -- "$(readlink -f -- "$0")")/main.ts" "$@"
 `
   const manifest = {
     name: `tkr-${name.replaceAll('_', '-').toLowerCase()}`,
