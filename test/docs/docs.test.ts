@@ -14,17 +14,26 @@ const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')
 
 interface Block {
   readonly language: string
+  /** `run`, `file=NAME` or `output`. */
+  readonly use: string
   readonly text: string
   readonly line: number
 }
 
-/** Fenced blocks whose info string says `run`. */
-function runnableBlocks(markdown: string): readonly Block[] {
-  return [...markdown.matchAll(/^```(yaml|sh|ts) run\n([\s\S]*?)^```$/gm)].map((match) => ({
+/** Fenced blocks with a use: `run` is run, `file=NAME` becomes that file, `output` is what the block before it prints. */
+function usedBlocks(markdown: string): readonly Block[] {
+  return [...markdown.matchAll(/^```(yaml|sh|ts|json|text) (run|output|file=\S+)\n([\s\S]*?)^```$/gm)].map((match) => ({
     language: match[1] ?? '',
-    text: match[2] ?? '',
+    use: match[2] ?? '',
+    text: match[3] ?? '',
     line: markdown.slice(0, match.index).split('\n').length,
   }))
+}
+
+/** Text in which `…` stands for anything on one line. */
+function patternOf(text: string): RegExp {
+  const parts = text.trim().split('…')
+  return new RegExp(`^${parts.map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('.*')}$`)
 }
 
 /** A directory as a reader would have it: `drover` on the PATH and as a package, the examples, a home. */
@@ -49,15 +58,25 @@ function runBlock(block: Block, cwd: string, environment: Record<string, string>
 
 describe.concurrent('documentation', { timeout: 120_000 }, () => {
   for (const page of pages) {
-    const blocks = runnableBlocks(readFileSync(join(root, page), 'utf8'))
+    const blocks = usedBlocks(readFileSync(join(root, page), 'utf8'))
     if (blocks.length === 0) continue
     test(`the examples of ${page} run`, async () => {
       const home = new LocalHome()
       try {
         const { cwd, environment } = prepare(home)
+        let printed = ''
         for (const block of blocks) {
+          if (block.use.startsWith('file=')) {
+            writeFileSync(join(cwd, block.use.slice('file='.length)), block.text)
+            continue
+          }
+          if (block.use === 'output') {
+            expect(printed.trim(), `${page}:${block.line}`).toMatch(patternOf(block.text))
+            continue
+          }
           const { status, stdout, stderr } = runBlock(block, cwd, environment)
           expect(status, `${page}:${block.line}\n${stdout}${stderr}`).toBe(0)
+          printed = stdout
         }
       } finally {
         await runDrover(home.environment, ['supervisor', 'stop'])

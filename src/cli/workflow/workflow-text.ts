@@ -11,7 +11,7 @@ import { printable } from '../output/table.ts'
 
 /** Most iterations or elements of one node that a tree shows, unless all are asked for. */
 const SHOWN = 10
-const MARKS = { waiting: '·', running: '▸', succeeded: '✓', failed: '✗', skipped: '-' } as const
+const MARKS = { waiting: '·', running: '▸', succeeded: '✓', failed: '✗', skipped: '-', cancelled: '⊘' } as const
 
 /** A run's nodes as a tree, a line each. */
 export function compileNodeTree(nodes: readonly NodeView[], style: Style, all: boolean): string {

@@ -7,8 +7,11 @@ import { readJournal } from './journal-file.ts'
 import { type RunDescription, readInputs, runPaths } from './run-directory.ts'
 import { isUnderWay, nodeKey, type RunMemory, recallRun } from './run-memory.ts'
 
-/** `waiting`: not started. `skipped`: will not run, for another failed. */
-export type NodeState = 'waiting' | 'running' | 'succeeded' | 'failed' | 'skipped'
+/**
+ * `waiting`: not started. `skipped`: will not run, for another failed or the run has ended. `cancelled`: it was under way when the
+ * run ended.
+ */
+export type NodeState = 'waiting' | 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled'
 
 /** A node of a run, constants and inputs left out: they are always there. */
 export interface NodeView {
@@ -90,12 +93,13 @@ function viewNode(run: NodeRun, inner: ReadonlyMap<NodeRun, readonly Scope[]>, m
       ? scopes.flatMap((scope) => viewScope(scope, inner, memory))
       : scopes.map((scope) => viewStep(scope, inner, memory))
   const isFunction = node.type === 'function'
+  const state = settledState(run.state, views, memory)
   return {
     loc: run.loc,
     type: node.type,
     name: isFunction ? node.functionName : node.type === 'loop' ? (node.name ?? 'loop') : node.type,
-    state: run.state,
-    ...(isFunction ? timesOf(run.state, started?.at, times) : spanOf(run.state, views)),
+    state,
+    ...(isFunction ? timesOf(state, started?.at, times, memory) : spanOf(state, views)),
     attempt: started?.attempt ?? null,
     executor: started?.executor ?? null,
     cause: run.failure?.cause ?? null,
@@ -108,7 +112,7 @@ function viewNode(run: NodeRun, inner: ReadonlyMap<NodeRun, readonly Scope[]>, m
 /** An iteration of a loop, or an element of a map. */
 function viewStep(scope: Scope, inner: ReadonlyMap<NodeRun, readonly Scope[]>, memory: RunMemory): NodeView {
   const views = viewScope(scope, inner, memory)
-  const state = stateOf(scope, views)
+  const state = settledState(stateOf(scope, views), views, memory)
   return {
     loc: scope.loc,
     type: scope.step.startsWith('L') ? 'iteration' : 'element',
@@ -128,7 +132,14 @@ function stateOf(scope: Scope, views: readonly NodeView[]): NodeState {
   const output = scope.runs[scope.program.output]?.state
   if (output === 'succeeded') return 'succeeded'
   if (output === 'skipped' || output === 'failed') return 'failed'
-  return views.some(({ state }) => state !== 'waiting') ? 'running' : 'waiting'
+  return views.some(({ state }) => state !== 'waiting' && state !== 'skipped') ? 'running' : 'waiting'
+}
+
+/** In a run that has ended nothing waits or runs any more. */
+function settledState(state: NodeState, views: readonly NodeView[], { endedAt }: RunMemory): NodeState {
+  if (endedAt === undefined || (state !== 'waiting' && state !== 'running')) return state
+  if (state === 'waiting') return 'skipped'
+  return views.some((view) => view.state === 'failed') ? 'failed' : 'cancelled'
 }
 
 type Times = Pick<NodeView, 'started_at' | 'ended_at'>
@@ -137,8 +148,10 @@ function timesOf(
   state: NodeState,
   startedAt: number | undefined,
   times: { readonly started: number | undefined; readonly ended: number } | undefined,
+  { endedAt }: RunMemory,
 ): Times {
   if (state === 'running') return { started_at: isoTime(startedAt), ended_at: null }
+  if (state === 'cancelled') return { started_at: isoTime(startedAt), ended_at: isoTime(endedAt) }
   if (state !== 'succeeded' && state !== 'failed') return { started_at: null, ended_at: null }
   return { started_at: isoTime(times?.started ?? times?.ended), ended_at: isoTime(times?.ended) }
 }
