@@ -3,12 +3,13 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import type { Figure } from './measure.ts'
 
 /** Parts of the page, each rewritten only by a run that measured all of it. */
-export const SECTIONS = { machine: 'On this machine', ssh: 'Over SSH', slurm: 'On Slurm' } as const
+export const SECTIONS = { machine: 'On this machine', ssh: 'Over SSH', slurm: 'On Slurm', workflow: 'Workflows' } as const
 export type Section = keyof typeof SECTIONS
 
 const HEAD = `# Benchmarks
 
-Written by \`npm run bench\`, the part over SSH by \`npm run bench -- --ssh\`, that on Slurm by \`npm run bench -- --slurm\`.
+Written by \`npm run bench\`, the part over SSH by \`npm run bench -- --ssh\`, that on Slurm by \`npm run bench -- --slurm\`,
+that of workflows by \`npm run bench -- --workflow\`.
 Contestants run in turn, round after round; medians, with the spread in brackets. Differences under 30 % count as equal.
 Absolute times are those of the machine named; the ratios are what counts.
 `

@@ -1,8 +1,9 @@
 /**
- * `npm run bench [-- --hq PYTHON_OR_VENV] [--rounds N] [--ssh] [--slurm] [--only WORD]`: prints the figures and writes
- * docs/benchmarks.md. `--ssh` adds those over four machines with sshd, `--slurm` those on a Slurm of four nodes; it brings both
- * up and takes them down itself (Debian, root; DROVER_BENCH_INSTANCE names the rig, 0 to 9). `--only` takes the name of a figure
- * or of a part (`machine`, `ssh`, `slurm`); the page's part is rewritten when all of it was measured.
+ * `npm run bench [-- --hq PYTHON_OR_VENV] [--rounds N] [--ssh] [--slurm] [--workflow] [--only WORD]`: prints the figures and
+ * writes docs/benchmarks.md. `--ssh` adds those over four machines with sshd, `--slurm` those on a Slurm of four nodes; it brings
+ * both up and takes them down itself (Debian, root; DROVER_BENCH_INSTANCE names the rig, 0 to 9). `--workflow` adds those beside
+ * real Tierkreis (test/engines/tierkreis-env.sh makes its environment; 10 minutes). `--only` takes the name of a figure or of a
+ * part (`machine`, `ssh`, `slurm`, `workflow`); the page's part is rewritten when all of it was measured.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -23,8 +24,11 @@ import { measureSshCommands } from './figures/ssh.ts'
 import { measureSshElements } from './figures/ssh-elements.ts'
 import { measureSshStart } from './figures/ssh-start.ts'
 import { measureSshWorkdir } from './figures/ssh-workdir.ts'
+import { measureWorkflowBuiltins, measureWorkflowEngine, measureWorkflowSizes } from './figures/workflow-builtins.ts'
+import { measureWorkflowCalls, measureWorkflowIdle } from './figures/workflow-calls.ts'
 import type { Figure } from './measure.ts'
 import { openHyperQueue, versionOf } from './peers.ts'
+import { WorkflowBench } from './workflow-peers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -32,6 +36,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     ssh: { type: 'boolean', default: false },
     slurm: { type: 'boolean', default: false },
+    workflow: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
 })
@@ -147,13 +152,31 @@ async function measureOnSlurm(): Promise<void> {
   }
 }
 
+async function measureWorkflows(): Promise<void> {
+  using bench = new WorkflowBench()
+  const { figures, whole } = await measure('workflow', {
+    'workflow-engine': () => measureWorkflowEngine(bench, rounds),
+    'workflow-builtins': () => measureWorkflowBuiltins(bench, rounds),
+    'workflow-sizes': () => measureWorkflowSizes(bench, fewRounds),
+    'workflow-calls': () => measureWorkflowCalls(bench, rounds, Math.min(rounds, 2)),
+    'workflow-idle': () => measureWorkflowIdle(bench),
+  })
+  const { version } = bench
+  const notes = [
+    `Drover's times: medians of ${rounds} rounds, of the sizes ${fewRounds} and of the cold calls ${Math.min(rounds, 2)}; a library's rounds run in one process, the first of them with nothing compiled yet`,
+    'Other programs are measured once in the same run, on the same graphs, without their start: their runs take minutes',
+    `Node ${process.version}, ${version === undefined ? 'Tierkreis is absent' : `Tierkreis ${version}`}`,
+  ]
+  if (whole) writePage(page, { workflow: { notes, figures } })
+}
+
 const page = new URL('../../docs/benchmarks.md', import.meta.url)
-/** Parts that need machines of their own. */
-const rigParts = { ssh: measureOverSsh, slurm: measureOnSlurm } as const
-const isOf = (part: keyof typeof rigParts): boolean => values.only?.startsWith(part) === true
-if (!isOf('ssh') && !isOf('slurm')) await measureMachine()
-for (const part of ['ssh', 'slurm'] as const) {
-  if (values[part] && (values.only === undefined || isOf(part))) await rigParts[part]()
+/** Parts that need machines or programs of their own. */
+const extraParts = { ssh: measureOverSsh, slurm: measureOnSlurm, workflow: measureWorkflows } as const
+const isOf = (part: keyof typeof extraParts): boolean => values.only?.startsWith(part) === true
+if (!isOf('ssh') && !isOf('slurm') && !isOf('workflow')) await measureMachine()
+for (const part of ['ssh', 'slurm', 'workflow'] as const) {
+  if (values[part] && (values.only === undefined || isOf(part))) await extraParts[part]()
   else if (isOf(part)) console.log(`the figures of ${part} need --${part}`)
 }
 if (missed.length > 0) process.exitCode = 1
