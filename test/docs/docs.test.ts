@@ -56,7 +56,7 @@ function runBlock(block: Block, cwd: string, environment: Record<string, string>
   return spawnSync('sh', ['-e', '-c', script], { cwd, env: environment, encoding: 'utf8', timeout: 60_000 })
 }
 
-describe.concurrent('documentation', { timeout: 120_000 }, () => {
+describe.concurrent('documentation', { timeout: 300_000 }, () => {
   for (const page of pages) {
     const blocks = usedBlocks(readFileSync(join(root, page), 'utf8'))
     if (blocks.length === 0) continue
