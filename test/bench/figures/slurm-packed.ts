@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { TaskSpec } from '../../../src/task/task-spec.ts'
 import { createTaskFile, settled, until } from '../../../src/testing/index.ts'
 import { SlurmHome } from '../../engines/slurm-home.ts'
 import type { SshRig } from '../../engines/ssh-rig.ts'
@@ -13,7 +14,37 @@ const AT_ONCE = 4
 const RUN = 'sleep 0.01'
 const PATIENCE_MS = 600_000
 
-/** 1,000 tasks of 10 ms as an array packed into one task of Slurm per node, beside as many steps and a native array. */
+/** Cores of each node. */
+function cores(count: number): Pick<TaskSpec, 'resources'> {
+  const candidate = { cpus: { value: count, atLeast: false }, accelerators: [], acceleratorsOrdered: false, raw: {} }
+  return { resources: { ordered: false, candidates: [candidate] } }
+}
+
+/** A cluster that holds all cores of the nodes, for the time of one run. */
+async function onHeldCluster(home: SlurmHome, run: (cluster: string) => Promise<number>): Promise<number> {
+  const name = 'held'
+  const { drover } = home
+  const [holder] = await drover.submit(
+    createTaskFile('hpc', { name, numNodes: NODES, run: ':', holder: {}, graceMs: 20_000, ...cores(AT_ONCE) }),
+  )
+  const id = holder?.id ?? ''
+  try {
+    await until('the cluster to be up', PATIENCE_MS, async () => {
+      const view = (await drover.clusters()).find((each) => each.job === id)
+      if (view?.state === 'failed') throw new Error(`the cluster failed: ${view.reason}`)
+      return view?.nodes.length === NODES
+    })
+    return await run(name)
+  } finally {
+    await drover.cancel(id)
+    await settled(drover, id, PATIENCE_MS)
+  }
+}
+
+/**
+ * 1,000 tasks of 10 ms as an array packed into one task of Slurm per node, and as an array on a cluster that is held, beside as
+ * many steps and a native array. Bringing the cluster up and down is not counted: it is done once for many arrays.
+ */
 export async function measureSlurmPacked(rig: SshRig, rounds: number): Promise<readonly Figure[]> {
   const home = await new SlurmHome(rig, 'ssh').start()
   using peer = openSharedConnection(rig, ['login'])
@@ -29,16 +60,18 @@ export async function measureSlurmPacked(rig: SshRig, rounds: number): Promise<r
   const array = write('array.sh', [`#SBATCH --array=0-${TASKS - 1}`, RUN])
   const sbatch = (script: string) => (): Promise<number> => timeCommand('ssh', [...peer.args, 'login', 'sbatch', '--wait', script])
   const options = { pack: TASKS / NODES, pack_slots: AT_ONCE }
+  const runArray = async (target: string, task: Partial<Pick<TaskSpec, 'options' | 'resources'>>): Promise<number> => {
+    const start = performance.now()
+    const elements = { kind: 'count', count: TASKS } as const
+    const [job] = await home.drover.submit(createTaskFile(target, { array: { elements, size: TASKS }, run: RUN, ...task }))
+    const ended = await settled(home.drover, job?.id ?? '', PATIENCE_MS)
+    if (ended.state !== 'succeeded') throw new Error(`the array ended as ${ended.state}: ${JSON.stringify(ended.cause)}`)
+    return performance.now() - start
+  }
   try {
     const contestants = {
-      drover: async () => {
-        const start = performance.now()
-        const elements = { kind: 'count', count: TASKS } as const
-        const [job] = await home.drover.submit(createTaskFile('hpc', { array: { elements, size: TASKS }, run: RUN, options }))
-        const ended = await settled(home.drover, job?.id ?? '', PATIENCE_MS)
-        if (ended.state !== 'succeeded') throw new Error(`the array ended as ${ended.state}: ${JSON.stringify(ended.cause)}`)
-        return performance.now() - start
-      },
+      drover: () => runArray('hpc', { options }),
+      held: () => onHeldCluster(home, (cluster) => runArray(cluster, cores(1))),
       steps: sbatch(steps),
       array: sbatch(array),
     }
@@ -62,6 +95,11 @@ export async function measureSlurmPacked(rig: SshRig, rounds: number): Promise<r
       {
         what: `1,000 tasks of 10 ms packed into ${NODES} tasks of Slurm, beside 1,000 srun steps in one allocation, ${NODES * AT_ONCE} at a time, and beside a native array`,
         measured: `${show('drover')}; srun ${show('steps')}; array ${show('array')}`,
+        target: 'printed',
+      },
+      {
+        what: `the same as an array on a held cluster of ${NODES} nodes`,
+        measured: show('held'),
         target: 'printed',
       },
     ]
