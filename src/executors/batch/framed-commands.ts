@@ -1,19 +1,28 @@
 import type { CommandOutcome } from './scheduler.ts'
 
 const BEGIN = 'drover-command'
+/** Letters of one byte, one by one: what a range holds is the locale's affair. */
+const PLAIN = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.\\;_-'
 
 /**
  * POSIX sh that runs a command and prints its answer so that several can follow each other: name, exit code, lengths, both
- * texts. Programs are started where a builtin does not do: submitting two hundred jobs takes as long as they do. Sets `code`,
- * `said` and `erred`; the texts stay in `$out/stdout` and `$out/stderr`, where `out` is a directory that the caller made.
+ * texts. Programs are started where a builtin does not do, as for one line of letters and digits such as an id: submitting two
+ * hundred jobs takes as long as they do. Sets `code`, `said`, `more` and `erred`; the texts stay in `$out/stdout` and
+ * `$out/stderr`, where `out` is a directory that the caller made.
  */
 export function framed(name: string, command: string): string {
   return `{ ${command}
 } >"$out/stdout" 2>"$out/stderr"; code=$?
-said=0 erred=0
-[ -s "$out/stdout" ] && said=$(wc -c <"$out/stdout")
-[ -s "$out/stderr" ] && erred=$(wc -c <"$out/stderr")
-printf '${BEGIN} %s %s %s %s\\n' ${name} "$code" $((said)) $((erred)); cat "$out/stdout" "$out/stderr"; echo`
+said='' more=''
+if [ ! -s "$out/stderr" ] && { IFS= read -r said && ! { IFS= read -r more || [ "$more" ]; }; } <"$out/stdout" &&
+  case $said in '' | *[!${PLAIN}]*) false ;; esac; then
+  printf '${BEGIN} %s %s %s 0\\n%s\\n\\n' ${name} "$code" $((\${#said} + 1)) "$said"
+else
+  said=0 erred=0
+  [ -s "$out/stdout" ] && said=$(wc -c <"$out/stdout")
+  [ -s "$out/stderr" ] && erred=$(wc -c <"$out/stderr")
+  printf '${BEGIN} %s %s %s %s\\n' ${name} "$code" $((said)) $((erred)); cat "$out/stdout" "$out/stderr"; echo
+fi`
 }
 
 /** Makes `$out`, a directory of this shell alone, which its end removes. */

@@ -39,6 +39,8 @@ export interface Scheduler<Options = unknown> {
    * `foreign`: a script that is not ours, with its arguments.
    */
   submitCommand(script: SubmitScript): string
+  /** Runs once before several of those; they must do without, too. Default nothing. */
+  readonly beforeSubmits?: string
   parseSubmit(outcome: CommandOutcome): SubmitAnswer
 
   /** All jobs that the queue knows of this user, or those named. */

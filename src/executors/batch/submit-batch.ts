@@ -6,6 +6,7 @@ import { placeFiles } from '../place-files.ts'
 import type { BatchRefs } from './compile-batch.ts'
 import { findSubmitted } from './find-submitted.ts'
 import { commandOutcomes, framed } from './framed-commands.ts'
+import type { GroupHead } from './group-head.ts'
 import type { Scheduler, SubmitAnswer } from './scheduler.ts'
 import type { SubmitGroups } from './submit-groups.ts'
 
@@ -30,30 +31,42 @@ export interface SubmitMemory {
   readonly groups: SubmitGroups
 }
 
-/** Files without a program, whatever they hold: text by `printf`, which is a builtin. Those that are run get their mode together. */
-function writeLines(files: readonly FileToWrite[]): string {
-  const lines = files.map(({ path, content }) => {
+/**
+ * Files without a program, whatever they hold: text by `printf`, which is a builtin. Those that are run get their mode together,
+ * mostly by the head; they are much the same for every job.
+ */
+function writeLines(files: readonly FileToWrite[], jobId: string, head: GroupHead): string {
+  const lines = files.map(({ path, mode, content }) => {
     const text = typeof content === 'string' ? content : Buffer.from(content).toString('utf8')
-    return `${text === '' ? ':' : `printf %s ${quoteShell(text)}`} >${quoteShell(path)} || exit 71`
+    const word = mode === 0o700 ? head.word(text, jobId) : quoteShell(text)
+    return `${text === '' ? ':' : `printf %s ${word}`} >${quoteShell(path)} || exit 71`
   })
-  const run = files.filter(({ mode }) => mode === 0o700).map(({ path }) => quoteShell(path))
-  return [...lines, ...(run.length === 0 ? [] : [`chmod 700 ${run.join(' ')} || exit 71`])].join('\n')
+  const programs = files.filter(({ mode }) => mode === 0o700).map(({ path }) => path)
+  if (programs.length === 0) return lines.join('\n')
+  head.programs(programs)
+  const words = programs.map(quoteShell)
+  const ready = words.map((word) => `[ -x ${word} ]`).join(' && ')
+  return [...lines, `{ ${ready}; } || chmod 700 ${words.join(' ')} || exit 71`].join('\n')
 }
 
 /**
  * Script that puts the files there and submits, all in one round trip; only one instance of it does. `again`: the lock of an
- * earlier try is there, and that try is known to have come to nothing.
+ * earlier try is there, and that try is known to have come to nothing. What it shares with others goes into their head.
  */
 export function submitScript<Options>(
   scheduler: Scheduler<Options>,
   plan: Plan<BatchRefs>,
   secrets: Readonly<Record<string, string>>,
   again: boolean,
+  head: GroupHead,
 ): string {
   const [place] = plan.places
   if (place === undefined) throw new DroverError('internal', `job ${plan.jobId} has no place`, { level: 'internal' })
   const { directories, files } = placeFiles(plan, place, secrets)
   const directory = quoteShell(place.attemptDir)
+  head.directories([place.attemptDir, ...directories])
+  if (scheduler.beforeSubmits !== undefined) head.once(scheduler.beforeSubmits)
+  const made = directories.map((path) => `[ -d ${quoteShell(path)} ]`)
   const submits = plan.refs.scripts.map((script, part) => {
     const ids = `submit.lock/id-${part}`
     // A part that was accepted before is not submitted again; after a failure no further part is.
@@ -65,9 +78,7 @@ elif [ "$failed" = 0 ]; then
 fi`
   })
   const taken = plan.refs.scripts.map((_, part) => `[ -s submit.lock/id-${part} ]`).join(' && ')
-  return `umask 077
-mkdir -p ${directory} || exit 70
-cd ${directory} || exit 70
+  return `cd ${directory} 2>/dev/null || { mkdir -p ${directory} && cd ${directory}; } || exit 70
 out=submit.lock
 if ${taken}; then
 ${plan.refs.scripts.map((_, part) => framed(`submit-${part}`, `cat submit.lock/id-${part}`)).join('\n')}
@@ -77,8 +88,8 @@ if ! mkdir submit.lock 2>/dev/null; then
   ${again ? ':' : `echo 'drover-locked'; exit 0`}
 fi
 failed=0
-mkdir -p ${directories.map(quoteShell).join(' ')} || exit 71
-${writeLines(files)}
+{ ${['true', ...made].join(' && ')}; } || mkdir -p ${directories.map(quoteShell).join(' ')} || exit 71
+${writeLines(files, plan.jobId, head)}
 ${submits.join('\n')}
 `
 }
@@ -148,7 +159,7 @@ async function submitOnce<Options>(
   groups: SubmitGroups,
   again: boolean,
 ): Promise<SubmitAnswer> {
-  const { stdout, stderr, code } = await groups.run(submitScript(scheduler, plan, secrets, again), io.transport)
+  const { stdout, stderr, code } = await groups.run((head) => submitScript(scheduler, plan, secrets, again, head), io.transport)
   if (stdout.trim() === 'drover-locked') return { kind: 'in_doubt', message: 'an earlier try left its lock' }
   const outcomes = commandOutcomes(stdout)
   if (code === 70 || code === 71)

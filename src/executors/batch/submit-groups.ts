@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import type { CommandResult, Transport } from '../../transports/transport.ts'
+import { GroupHead } from './group-head.ts'
 
 /** Scripts sent together. More would let the first wait for the last. */
 const GROUP_SIZE = 20
 /** Groups under way at one time: a controller takes requests one by one. */
 const GROUPS_AT_ONCE = 2
 
+/** Makes a script when its group is sent; what it shares with the others goes into their head. */
+export type MakeScript = (head: GroupHead) => string
+
 interface Waiting {
-  readonly script: string
+  readonly script: MakeScript
   resolve(result: CommandResult): void
   reject(error: unknown): void
 }
@@ -40,8 +44,8 @@ export class SubmitGroups {
   #underWay = 0
   #scheduled = false
 
-  /** Runs a script there; resolves to its own answer. Rejects with what the transport says of the group. */
-  run(script: string, transport: Transport): Promise<CommandResult> {
+  /** Runs a script there; resolves to its own answer. Rejects with what the transport says of the group, or the maker throws. */
+  run(script: MakeScript, transport: Transport): Promise<CommandResult> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ script, resolve, reject })
       if (this.#scheduled) return
@@ -65,16 +69,23 @@ export class SubmitGroups {
     }
   }
 
-  async #perform(group: readonly Waiting[], transport: Transport): Promise<void> {
+  async #perform(waiting: readonly Waiting[], transport: Transport): Promise<void> {
     const mark = `drover-group-${randomBytes(8).toString('hex')}`
+    const head = new GroupHead()
+    const scripts: string[] = []
+    const group = waiting.filter((each) => {
+      try {
+        scripts.push(each.script(head))
+        return true
+      } catch (error) {
+        each.reject(error)
+        return false
+      }
+    })
+    if (group.length === 0) return
     try {
       // By stdin: a command line is seen by all on the host, and is short.
-      const { stdout, stderr } = await transport.run('exec sh', {
-        stdin: groupScript(
-          group.map((each) => each.script),
-          mark,
-        ),
-      })
+      const { stdout, stderr } = await transport.run('exec sh', { stdin: `${head}${groupScript(scripts, mark)}` })
       const results = groupResults(stdout, group.length, mark)
       for (const [index, each] of group.entries()) each.resolve({ code: undefined, stdout: '', ...results[index], stderr })
     } catch (error) {

@@ -8,7 +8,7 @@ import { slurmHeld } from './slurm-held.ts'
 import { parseSlurmOptions, refuseSlurmOption, type SlurmOptions, slurmOptionNames } from './slurm-options.ts'
 import { outputCommand, parseOutput } from './slurm-output.ts'
 import { slurmHistory, slurmQueue } from './slurm-queries.ts'
-import { parseSbatch, sbatchCommand } from './slurm-submit.ts'
+import { LOOK_FOR_VARIABLES, parseSbatch, sbatchCommand } from './slurm-submit.ts'
 
 /** A signal for a job that waits is tried for a minute and more (22.05), so only what runs is signalled. */
 const asked = (words: string): string => `scancel --state=PENDING ${words}; scancel --state=RUNNING --batch --signal=TERM ${words}`
@@ -33,6 +33,7 @@ export const slurmScheduler: Scheduler<SlurmOptions> = {
   compile: compileSlurm,
   held: slurmHeld,
   submitCommand: sbatchCommand,
+  beforeSubmits: LOOK_FOR_VARIABLES,
   parseSubmit: parseSbatch,
   queue: slurmQueue,
   history: slurmHistory,

@@ -8,11 +8,14 @@ const DEFAULTS = ['account', 'partition', 'qos', 'reservation', 'constraint']
  * Variables stand above the directives of a script (sbatch(1), INPUT ENVIRONMENT VARIABLES), and SBATCH_WAIT would wait for the
  * job's end. Those of a job in which Drover itself runs would reach the new job and its srun.
  */
-const CLEAN = `case $(export -p) in *SBATCH_* | *SLURM_*)
+const CLEAN = `[ "\${drover_clean-}" = yes ] || case $(export -p) in *SBATCH_* | *SLURM_*)
   for name in $(env | sed -n -e 's/^\\(SBATCH_[A-Za-z0-9_]*\\)=.*/\\1/p' -e 's/^\\(SLURM_[A-Za-z0-9_]*\\)=.*/\\1/p'); do
     case $name in SLURM_CONF* | ${DEFAULTS.map((name) => `SBATCH_${name.toUpperCase()}`).join(' | ')}) ;; *) unset "$name" ;; esac
   done
 esac`
+
+/** Looks once for all whether there is anything to clean. */
+export const LOOK_FOR_VARIABLES = 'case $(export -p) in *SBATCH_* | *SLURM_*) drover_clean=no ;; *) drover_clean=yes ;; esac'
 
 /** `sbatch` of our script, or of one that lies on the cluster already. */
 export function sbatchCommand(script: SubmitScript): string {
@@ -22,9 +25,11 @@ export function sbatchCommand(script: SubmitScript): string {
       const variable = `SBATCH_${name.toUpperCase()}`
       return `if [ "\${${variable}+set}" ] && grep -q '^#SBATCH --${name}=' ${file}; then unset ${variable}; fi`
     })
-    return `(${CLEAN}
+    return `${CLEAN}
+[ "\${drover_clean-}" = yes ] || {
 ${given.join('\n')}
-sbatch --parsable ${file})`
+}
+sbatch --parsable ${file}`
   }
   // A tilde is the home of whoever runs it there.
   const path = script.path.startsWith('~/') ? `"$HOME"/${quoteShell(script.path.slice(2))}` : quoteShell(script.path)
