@@ -25,8 +25,16 @@ export interface ClusterSubmission {
 export async function readClusterSubmission(file: TaskFile, options: SubmitOptions, control: JobControl): Promise<ClusterSubmission> {
   const { store, targets } = control
   const { clientDirectory } = options
+  // Each definition is a reading of all configuration files.
+  const definitions = new Map(
+    [...new Set(file.tasks.map(({ target }) => target))].map((target) => [
+      target,
+      targets.definition({ target, ...(clientDirectory === undefined ? {} : { clientDirectory }) }),
+    ]),
+  )
   for (const { holder, target } of file.tasks) {
-    const definition = targets.definition({ target, ...(clientDirectory === undefined ? {} : { clientDirectory }) })
+    const definition = definitions.get(target)
+    if (definition === undefined) continue
     if (definition.kind === CLUSTER_KIND) {
       const row = await store.job(holderOf(definition))
       if (row !== undefined && !isSettled(row.state)) continue

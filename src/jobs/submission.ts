@@ -40,6 +40,7 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
   // Of all tasks of a file the same is asked once: a hundred of them mean one reading of the configuration, one package of the code.
   const packaged = once<ResolvedTask['code']>()
   const opened = once<OpenTarget>()
+  const compiled = new Set<string>()
   const others = new Map<string, ReturnType<SubmissionContext['others']>>()
   for (const [index, written] of file.tasks.entries()) {
     const spec = { ...written, secrets: { ...(await launcherSecrets(written.launcher, context.databaseUri)), ...written.secrets } }
@@ -58,8 +59,12 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
     }
     // Refusals come before the work of packaging.
     const example = resolveTask(spec, base)
-    // A scheduler's own options are read by its compiler.
-    if (target.executor.capabilities.capacity === 'scheduler') target.executor.plan(example, target.site, { jobId: 'example', attempt: 1 })
+    // A scheduler's own options are read by its compiler; of tasks that differ in their names alone it takes or refuses all.
+    if (target.executor.capabilities.capacity === 'scheduler') {
+      const shape = JSON.stringify({ ...example, name: '', spec: { ...example.spec, name: '' } })
+      if (!compiled.has(shape)) target.executor.plan(example, target.site, { jobId: 'example', attempt: 1 })
+      compiled.add(shape)
+    }
     const nodes = nodePlaces(target)
     // Code for other machines is frozen here, and shipped to the nodes that a job gets.
     const keeper = nodes === undefined ? target : await opened('local of the supervisor', () => context.target({ target: 'local' }))
@@ -70,7 +75,7 @@ export async function prepareSubmission(file: TaskFile, context: SubmissionConte
         : await packaged(`${target.name} ${JSON.stringify(workdir)}`, () =>
             packageCodeAt(workdir, workdir.kind === 'link' && nodes ? nodes : [{ root: keeper.site.root, transport: keeper.transport }]),
           )
-    const resolved = resolveTask(spec, { ...base, ...(code === undefined ? {} : { code }) })
+    const resolved = code === undefined ? example : resolveTask(spec, { ...base, code })
     const mounts = await packageMounts(spec.fileMounts, keeper.site.root, keeper.transport)
     const companionOf = companionOfPrimaries(file, spec, idOf)
     const task: ResolvedTask = {
