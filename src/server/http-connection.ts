@@ -146,8 +146,13 @@ export class HttpConnection {
           ...headers,
           ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
         },
-        ...(call.signal === undefined ? {} : { signal: call.signal }),
       })
+      // Not by `signal` of the request: that destroys the socket with an error, which nobody hears where the answer has just ended
+      // and the socket is on its way back to the agent.
+      const abort = (): void => void request.destroy()
+      call.signal?.addEventListener('abort', abort, { once: true })
+      request.once('close', () => call.signal?.removeEventListener('abort', abort))
+      if (call.signal?.aborted) abort()
       request.once('response', resolve)
       // Stays for the life of the socket: a reset after the answer began is reported by the answer's own stream.
       request.on('error', reject)
