@@ -1,14 +1,21 @@
 #!/bin/sh
 # Makes a Python environment with real Tierkreis and uv, and prints its directory.
-#   tierkreis-env.sh [DIRECTORY [VERSION]]     default: /var/tmp/tkr-2.1.1 2.1.1
+#   tierkreis-env.sh [DIRECTORY [VERSION [NAME==VERSION...]]]     default: /var/tmp/tkr-2.1.1 2.1.1, and no further packages
 # Tierkreis needs CPython 3.12 or newer: DROVER_PYTHON312, `python3.12` and newer on PATH, pyenv's and uv's own are looked at, in this order.
 # An environment that is there already is used as it is.
 set -eu
 version=${2:-2.1.1}
 directory=${1:-/var/tmp/tkr-$version}
+if [ $# -gt 2 ]; then shift 2; else set --; fi
+set -- "tierkreis==$version" "$@"
 
+# installed NAME==VERSION...: are they, and uv?
 installed() {
-  "$directory/bin/python" -c 'import importlib.metadata as m, sys; assert m.version("tierkreis") == sys.argv[1]; m.version("uv")' "$version" 2> /dev/null
+  "$directory/bin/python" -c 'import importlib.metadata as m, sys
+for package in sys.argv[1:]:
+  name, _, version = package.partition("==")
+  assert m.version(name) == version
+m.version("uv")' "$@" 2> /dev/null
 }
 recent() {
   "$1" -c 'import sys, ensurepip; assert sys.version_info >= (3, 12) and sys.implementation.name == "cpython"' 2> /dev/null
@@ -32,7 +39,7 @@ find_python() {
   recent "$path" && echo "$path"
 }
 
-if installed; then
+if installed "$@"; then
   echo "$directory"
   exit
 fi
@@ -46,12 +53,12 @@ exec 9> "$directory.lock"
 if command -v flock > /dev/null 2>&1; then
   flock 9
 fi
-if ! installed; then
+if ! installed "$@"; then
   "$python" -m venv --clear "$directory" >&2
-  "$directory/bin/pip" install --quiet --disable-pip-version-check "tierkreis==$version" uv >&2
+  "$directory/bin/pip" install --quiet --disable-pip-version-check "$@" uv >&2
 fi
-if ! installed; then
-  echo "tierkreis-env.sh: tierkreis $version is not usable in $directory: remove that directory and try again" >&2
+if ! installed "$@"; then
+  echo "tierkreis-env.sh: $* is not usable in $directory: remove that directory and try again" >&2
   exit 1
 fi
 echo "$directory"

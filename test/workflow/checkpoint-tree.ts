@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { linkSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 
 /** A file of a checkpoint directory; files of one `link` are one inode. */
 export interface TreeFile {
@@ -56,4 +56,29 @@ export function linkGroups(tree: CheckpointTree, isLeftOut: (name: string) => bo
     .filter((names) => names.length > 1)
     .map((names) => names.sort().join(' '))
     .sort()
+}
+
+/** Makes a recorded directory again, as the run `id` below `root`. */
+export function writeCheckpointTree(tree: CheckpointTree, root: string, id: string): void {
+  const links = new Map<number, string>()
+  for (const [name, { text, base64 = '', link }] of Object.entries(tree.files)) {
+    const path = join(root, id, name)
+    mkdirSync(dirname(path), { recursive: true })
+    const first = link === undefined ? undefined : links.get(link)
+    if (first !== undefined) linkSync(first, path)
+    else writeFileSync(path, text === undefined ? Buffer.from(base64, 'base64') : again(text, root, id))
+    if (link !== undefined && first === undefined) links.set(link, path)
+    // Readers take the times of `nodedef` and `_done` for those of the node.
+    utimesSync(path, WRITTEN, WRITTEN)
+  }
+  for (const name of tree.directories) mkdirSync(join(root, id, name), { recursive: true })
+}
+
+const WRITTEN = new Date('2026-01-02T03:04:05.000Z')
+
+function again(text: string, root: string, id: string): string {
+  return text
+    .replaceAll(/\bW(?=\/|")/g, id)
+    .replaceAll('ROOT', root)
+    .replaceAll('TIME', '2026-01-02T03:04:05.000006')
 }

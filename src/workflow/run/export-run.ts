@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, utimesSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DroverError } from '../../errors.ts'
 import { WorkflowEngine } from '../engine/engine.ts'
@@ -37,6 +37,8 @@ export function exportRun(runs: string, description: RunDescription, directory: 
   }
   const log = join(description.root, description.id, 'logs')
   if (existsSync(log)) copyFileSync(log, join(target, 'logs'))
+  // A run of builtins alone has said nothing; readers look for the file.
+  else writeFileSync(join(target, 'logs'), '', { mode: 0o600 })
   setTimes(target, files, memory, inspectRun(runs, description).nodes)
   return target
 }
