@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tests against real systems; nothing may be left out: the driver in every shell it must run in, SSH hosts, containers, Slurm.
+# Tests against real systems; nothing may be left out: the driver in every shell it must run in, SSH hosts, containers, Slurm, Tierkreis.
 # Debian, root. It installs what is missing, brings machines up (rig/README.md) and takes them down again, whatever happens.
 #   DROVER_ENGINE_REPORT=FILE      where the JSON report goes
 #   DROVER_RIG_INSTANCES='P S L'   rig instances (0 to 9) with private homes, with a shared one, and with Slurm; default 8 9 7
@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 rig=$PWD/test/engines/rig
 missing=
-for tool in busybox shellcheck dash bash; do
+for tool in busybox shellcheck dash bash openssl g++; do
   command -v "$tool" > /dev/null 2>&1 || missing="$missing $tool"
 done
 if [ -n "$missing" ]; then
@@ -17,7 +17,7 @@ if [ -n "$missing" ]; then
   # shellcheck disable=SC2086 # a list of package names
   apt-get install -y -qq --no-install-recommends $missing
 fi
-shellcheck --shell=sh test/engines/run.sh
+shellcheck --shell=sh test/engines/run.sh test/engines/tierkreis-env.sh
 "$rig/install.sh" ssh docker postgres slurm
 
 if ! /usr/bin/python3 -c 'import ensurepip' > /dev/null 2>&1; then
@@ -25,6 +25,9 @@ if ! /usr/bin/python3 -c 'import ensurepip' > /dev/null 2>&1; then
 fi
 DROVER_PYTHON_ENV=$(test/engines/python-env.sh)
 export DROVER_PYTHON_ENV
+# Where there is no Python for it, that is said here, and its tests fail; the others run. Older releases are made by their tests.
+DROVER_TIERKREIS_ENV=$(test/engines/tierkreis-env.sh) || DROVER_TIERKREIS_ENV=/var/tmp/tkr-2.1.1
+export DROVER_TIERKREIS_ENV
 
 read -r private shared slurm << END
 ${DROVER_RIG_INSTANCES:-8 9 7}
@@ -34,7 +37,8 @@ beside=
 # shellcheck disable=SC2317 # called by the traps
 down() {
   trap - EXIT INT TERM HUP
-  [ -z "$beside" ] || kill "$beside" 2> /dev/null || true
+  # shellcheck disable=SC2086 # a list of processes
+  [ -z "$beside" ] || kill $beside 2> /dev/null || true
   "$rig/cluster.sh" down --dir "$DROVER_RIG_PRIVATE" --instance "$private" --purge || true
   "$rig/cluster.sh" down --dir "$DROVER_RIG_SHARED" --instance "$shared" --purge || true
   "$rig/cluster.sh" down --dir "$DROVER_RIG_SLURM" --instance "$slurm" --purge || true
@@ -56,17 +60,25 @@ export DROVER_TEST_BUILT=1 DROVER_ENGINES=1
 engines() {
   name=$1
   shift
-  npx vitest run --config vitest.engines.config.ts "$@" --reporter=default --reporter=json --outputFile.json="$parts/$name.json"
+  nice -n "${nice:-0}" npx vitest run --config vitest.engines.config.ts "$@" --reporter=default --reporter=json --outputFile.json="$parts/$name.json"
 }
 if [ $# = 0 ]; then
   # Machines of their own: what one part breaks, the other does not see.
   engines slurm --maxConcurrency=16 test/engines/slurm- > "$parts/slurm.log" 2>&1 &
-  beside=$!
+  on_slurm=$!
+  # Python at work, and nothing of the rig: it takes what the others leave.
+  nice=10 engines tierkreis --exclude 'test/engines/tierkreis-job.test.ts' test/engines/tierkreis- > "$parts/tierkreis.log" 2>&1 &
+  on_tierkreis=$!
+  beside="$on_slurm $on_tierkreis"
   npx vitest run driver --reporter=default --reporter=json --outputFile.json="$parts/driver.json" || status=1
-  engines engines --exclude 'test/engines/slurm-*' || status=1
-  wait "$beside" || status=1
-  beside=
+  engines engines --exclude 'test/engines/slurm-*' --exclude 'test/engines/tierkreis-*' || status=1
+  wait "$on_slurm" || status=1
   cat "$parts/slurm.log"
+  wait "$on_tierkreis" || status=1
+  beside=
+  cat "$parts/tierkreis.log"
+  # On machines of both parts, so after them.
+  engines job test/engines/tierkreis-job || status=1
 else
   engines engines --maxConcurrency=16 "$@" || status=1
 fi
@@ -89,6 +101,6 @@ node -e '
   // A case that an executor cannot run says so in its name, with the reason.
   if (!merged.numPassedTests) { console.error("no test ran"); process.exit(1) }
   if (skipped.length > 0) { console.error(`not run or not passed:\n${skipped.join("\n")}`); process.exit(1) }
-' "$report" "$parts/driver.json" "$parts/engines.json" "$parts/slurm.json" || status=1
+' "$report" "$parts/driver.json" "$parts/engines.json" "$parts/slurm.json" "$parts/tierkreis.json" "$parts/job.json" || status=1
 rm -rf "$parts"
 exit $status
