@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type Figure, median, showTimes, timeCommand } from '../measure.ts'
@@ -45,9 +45,11 @@ function pythonRegistry(bench: WorkflowBench): string {
 async function timeInterpreters(bench: WorkflowBench, registry: string, home: string): Promise<number> {
   const root = join(home, 'workflows')
   const [run = ''] = readdirSync(root)
-  const calls = readdirSync(join(root, run)).flatMap((name) => (/\.M\d+\.N\d+$/.test(name) ? [`${run}/${name}/definition`] : []))
+  const calls = readdirSync(join(root, run))
+    .map((name) => `${run}/${name}/definition`)
+    .filter((path) => existsSync(join(root, path)))
   if (calls.length !== CALLS) throw new Error(`${calls.length} calls in ${root}/${run}, not ${CALLS}`)
-  const list = bench.file('definitions', calls.map((call) => `${call}\n`).join(''))
+  const list = bench.file(`definitions-${run}`, calls.map((call) => `${call}\n`).join(''))
   const worker = join(registry, 'bench_nothing')
   const script = 'cd "$1" && xargs -P "$2" -n 1 .venv/bin/python main.py <"$3"'
   const environment = { ...process.env, TKR_DIR: root }
