@@ -332,7 +332,11 @@ export async function workflowCommand(cli: Cli, argv: readonly string[]): Promis
   command.addCommand(
     createCommand(cli, 'graph', 'Draw a graph, or a run with its states.')
       .argument('<graph>', 'graph.json, module.ts#export; with --run a run')
-      .addOption(new Option('-f, --format <format>', 'form of the drawing').choices(['svg', 'mermaid', 'json']).default('svg'))
+      .addOption(
+        new Option('-f, --format <format>', "form of the drawing; tierkreis: the graph's own file")
+          .choices(['svg', 'mermaid', 'json', 'tierkreis'])
+          .default('svg'),
+      )
       .option('--out <file>', 'write it there; default: standard output')
       .option('--run', 'the argument names a run: its states are drawn')
       .action(async (given: string, flags) => await draw(cli, given, flags)),
