@@ -42,6 +42,14 @@ const loadedWhenUsed = {
     }))
   },
 }
+/** The library that lays out drawings is half of all code: a file of its own, which the commands that draw load. */
+const LAYOUT = 'elkjs/lib/elk.bundled.js'
+const layoutApart = {
+  name: 'layout-apart',
+  setup(plugin) {
+    plugin.onResolve({ filter: /^elkjs[/]/ }, ({ kind }) => (kind === 'dynamic-import' ? { path: './elk.js', external: true } : undefined))
+  },
+}
 /** Puts the text of Python programs in the place of reading them: `readFileSync(new URL('./x.py', import.meta.url), 'utf8')`. */
 const programText = {
   name: 'program-text',
@@ -78,7 +86,8 @@ await build({
 })
 // Files without chunks: each that Node has to find and link costs a command a millisecond; what a command does not use of the
 // one file is not run.
-await build({ ...shared, plugins: [loadedWhenUsed, builtinModules, programText], entryPoints: { cli: 'src/cli/main.ts' } })
+await build({ ...shared, plugins: [loadedWhenUsed, builtinModules, programText, layoutApart], entryPoints: { cli: 'src/cli/main.ts' } })
+await build({ ...shared, entryPoints: { elk: LAYOUT } })
 // `drover list` is called in loops, and a command waits for the supervisor that it starts.
 await build({ ...shared, entryPoints: { 'fast-list': 'src/cli/fast-list.ts', daemon: 'src/server/daemon.ts' } })
 // A worker's process starts for each call: what it loads is one small file.
