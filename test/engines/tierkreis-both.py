@@ -2,16 +2,19 @@
 
     PYTHON tierkreis-both.py ROOT INTO REGISTRY... > outcomes.json
 
-ROOT is the checkpoints directory. INTO gets `<name>.json` (the graph as the builder writes it) and `<name>.in-<port>` (its inputs).
+ROOT is the checkpoints directory. INTO gets `<name>.json` (the graph as the builder writes it) and `<name>.in-<port>` (its inputs); its `calc_stubs.py`, which the
+worker wrote, serves the typed builder.
 Workers are Python ones of the first registry and, from 2.0.10, of those that follow; `lab` is started by its main.sh.
 The outcomes: by name `workflow` (its id), `failed` (locations) and `raised`; its outputs lie in ROOT/<id>/-/outputs.
 """
 
+import importlib.util
 import json
 import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 ROOT, INTO, *REGISTRIES = (Path(argument) for argument in sys.argv[1:])
@@ -120,17 +123,60 @@ def with_typescript(g):
     return {"text": "ab cd ef"}
 
 
+def typed(_):
+    from tierkreis.builder import Graph
+    from tierkreis.builtins import igt
+    from tierkreis.models import TKR
+
+    spec = importlib.util.spec_from_file_location("calc_stubs", INTO / "calc_stubs.py")
+    calc = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(calc)
+
+    class Step(NamedTuple):
+        i: TKR[int]
+        limit: TKR[int]
+
+    class Stepped(NamedTuple):
+        i: TKR[int]
+        should_continue: TKR[bool]
+
+    class Given(NamedTuple):
+        xs: TKR[list[int]]
+        text: TKR[str]
+
+    class Made(NamedTuple):
+        grown: TKR[int]
+        doubled: TKR[list[int]]
+        remainder: TKR[int]
+        text: TKR[str]
+
+    step = Graph(Step, Stepped)
+    doubled = step.task(calc.double(x=step.inputs.i))
+    step = step.finish_with_outputs(Stepped(doubled, step.task(igt(step.inputs.limit, doubled))))
+    double = Graph(TKR[int], TKR[int])
+    double = double.finish_with_outputs(double.task(calc.double(x=double.inputs)))
+    g = Graph(Given, Made)
+    grown = g.loop(step, Step(i=g.const(1), limit=g.const(5)), "grow").i
+    all_doubled = g.map(double, g.inputs.xs)
+    said = g.task(calc.describe(text=g.inputs.text, x=g.const(0.1), flag=g.const(False)))
+    parts = g.task(calc.divide(a=grown, b=g.eval(double, g.const(3))))
+    g = g.finish_with_outputs(Made(grown, all_doubled, parts.remainder, g.ifelse(said.flag, said.text, g.inputs.text)))
+    return g.data, {"xs": [3, 0, 10**25], "text": "abc"}
+
+
 ALL = [several_ports, raw_bytes, text_and_numbers, optional_inputs, named_tuples, mapped, looped, chosen, refused]
 GRAPHS = {
     "2.0.9": ALL,
     "2.0.12": [several_ports, complex_numbers, mapped, refused, released],
-    "2.1.1": [*ALL, complex_numbers, with_typescript],
+    "2.1.1": [*ALL, complex_numbers, with_typescript, typed],
 }
 
 
 def outcome(number, fill):
     graph = GraphData()
     inputs = fill(graph)
+    if isinstance(inputs, tuple):
+        graph, inputs = inputs
     name = fill.__name__
     (INTO / f"{name}.json").write_bytes(bytes_from_ptype(graph))
     for port, value in inputs.items():

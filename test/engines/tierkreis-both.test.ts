@@ -58,6 +58,7 @@ describe.each([
       'refused',
       'complex_numbers',
       'with_typescript',
+      'typed',
     ],
   ],
   ['2.0.12', ['several_ports', 'complex_numbers', 'mapped', 'refused', 'released']],
@@ -84,6 +85,7 @@ describe.each([
       UV_CACHE_DIR: join(base, 'uv-cache'),
     }
     home = new LocalHome({}, { ...env, HOME: process.env['HOME'] ?? '/root' })
+    execFileSync(python, [join(directory, 'workers/calc/main.py'), '--stubs-path', join(directory, 'graphs/calc_stubs.py')], { env })
     const args = [script, join(directory, 'checkpoints'), join(directory, 'graphs'), ...registries]
     const { status, stdout, stderr } = spawnSync(python, args, { env, encoding: 'utf8', timeout: 500_000, maxBuffer: 1 << 26 })
     expect(status, stderr + stdout).toBe(0)
