@@ -108,6 +108,21 @@ describe.concurrent('documentation', { timeout: 300_000 }, () => {
     }
   })
 
+  test('the workflows in examples/ run', async () => {
+    const home = new LocalHome()
+    try {
+      const { cwd, environment } = prepare(home)
+      const run = (...words: readonly string[]) =>
+        spawnSync('drover', ['workflow', 'run', ...words], { cwd, env: environment, encoding: 'utf8', timeout: 60_000 })
+      const factorial = run('examples/factorial.json', '-i', 'n=30')
+      expect(factorial.stdout, factorial.stderr).toBe('factorial: 265252859812191058636308480000000\n')
+      const collatz = run('examples/workflow.ts', '-i', 'numbers=[6, 7, 27]')
+      expect(collatz.stdout, collatz.stderr).toBe('most: 111\nsteps: [8, 16, 111]\n')
+    } finally {
+      await home.close()
+    }
+  })
+
   test('the table of executors is the one of the code', () => {
     expect(outdatedPages(false), 'node scripts/executor-table.ts writes it').toEqual([])
   })
