@@ -28,3 +28,18 @@ test('the table of types names every one that the library has', () => {
   const table = page.slice(page.indexOf('| type | in the task |'), page.indexOf('The second argument of a task'))
   expect(types.map(([name]) => name).filter((name) => !new RegExp(`\`${name}[(\`]`).test(table))).toEqual([])
 })
+
+test('the tables of executors name every kind and every key', () => {
+  const kinds = executorKinds({ drover: () => Promise.reject(new Error('nobody calls')) })
+  const part = page.slice(page.indexOf('## Executors'), page.indexOf('**uv.**'))
+  expect(Object.keys(kinds).filter((kind) => !part.includes(`| \`${kind}\` |`))).toEqual([])
+  // A cell of the first column, then those of the second.
+  const rows = [...part.matchAll(/^\| ([^|]*) \| ([^|]*) \|[^|]*\|$/gm)].map(([, keys = '', of = '']) => ({ keys, of }))
+  const covered = (kind: string, of: string): boolean => (of.startsWith('all') ? !of.includes(`\`${kind}\``) : of.includes(`\`${kind}\``))
+  const missing = Object.entries(kinds).flatMap(([kind, { keys }]) =>
+    Object.keys(keys)
+      .filter((key) => !rows.some((row) => row.keys.includes(`\`${key}\``) && covered(kind, row.of)))
+      .map((key) => `${kind}.${key}`),
+  )
+  expect(missing).toEqual([])
+})
