@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -100,6 +100,31 @@ describe.each(['tierkreis', 'drover'] as const)('layout %s', (layout) => {
     expect(ours.directories).toEqual(theirs.directories)
   })
 })
+
+// Files can't be linked to a file system in memory.
+const otherDisk = '/dev/shm'
+const noOther =
+  existsSync(otherDisk) && statSync(otherDisk).dev !== statSync(tmpdir()).dev ? undefined : `${otherDisk} is no other file system`
+
+test.skipIf(noOther !== undefined)(
+  `a run exported to another file system lasts when it is removed${noOther ? ` (${noOther})` : ''}`,
+  async () => {
+    const theirs = recorded.find(({ name }) => name === 'chain-shell-worker') as Recorded
+    const root = mkdtempSync(join(otherDisk, 'drover-export-'))
+    try {
+      await treeOf({ ...theirs, name: 'exported' }, 'drover')
+      exportRun(workflows.runs, workflows.describe('exported-drover'), root)
+      await workflows.remove('exported-drover')
+      const ours = readCheckpointTree(root, 'exported-drover')
+      expect(ours.files['-.N2/outputs/value']).toEqual(theirs.files['-.N2/outputs/value'])
+      const isUnlinked = (name: string): boolean => isDifferent(name) || name.includes('note')
+      expect(linkGroups(ours, isUnlinked)).toEqual(linkGroups(theirs, isUnlinked))
+      expect(ours.files['-/outputs/note']).toMatchObject({ text: 'two lines\n', link: expect.any(Number) })
+    } finally {
+      rmSync(root, { recursive: true })
+    }
+  },
+)
 
 test('there are recorded directories of every kind', () => {
   expect(recorded.map(({ name }) => name)).toEqual(['chain-shell-worker', 'failed-shell-worker', 'loop', 'map'])

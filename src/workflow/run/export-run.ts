@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, linkSync, readdirSync, readFileSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DroverError } from '../../errors.ts'
 import { WorkflowEngine } from '../engine/engine.ts'
@@ -39,8 +39,24 @@ export function exportRun(runs: string, description: RunDescription, directory: 
   if (existsSync(log)) copyFileSync(log, join(target, 'logs'))
   // A run of builtins alone has said nothing; readers look for the file.
   else writeFileSync(join(target, 'logs'), '', { mode: 0o600 })
+  copyLinked(target)
   setTimes(target, files, memory, inspectRun(runs, description).nodes)
   return target
+}
+
+/** On another file system than the run's a file can't be linked: it is copied, for an export must last when the run is removed. */
+function copyLinked(target: string): void {
+  const copies = new Map<string, string>()
+  for (const entry of readdirSync(target, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (!entry.isSymbolicLink() || !existsSync(path)) continue
+    const from = realpathSync(path)
+    const copy = copies.get(from)
+    rmSync(path)
+    if (copy === undefined) copyFileSync(from, path)
+    else linkSync(copy, path)
+    copies.set(from, path)
+  }
 }
 
 /** Tierkreis reads when a node started and ended from the times of its files `nodedef` and `_done`. */

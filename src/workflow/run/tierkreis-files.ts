@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join, relative } from 'node:path'
 import { writeCallArgs } from '../calls/call-args.ts'
@@ -186,14 +186,15 @@ export class TierkreisFiles extends RunFiles {
   /** What a worker wrote to stderr: `errors` of 2.0.9 is `logs` since 2.0.10, which a worker that fails writes itself. */
   #nameLogs(home: string): void {
     const [errors, logs] = [join(home, 'errors'), join(home, 'logs')]
-    if (existsSync(errors) && !existsSync(logs)) linkSync(errors, logs)
+    if (existsSync(errors) && !existsSync(logs)) placeContent(Content.file(errors), logs)
   }
 
   #bringLogs(loc: string, home: string): void {
     if (this.#past === undefined) return
     const from = new RunFiles(this.#past.root, this.runId).directoryOf(loc)
     for (const name of ['logs', 'errors']) {
-      if (existsSync(join(from, name))) placeContent(Content.file(join(from, name)), join(home, name))
+      // A controller that goes on here adds to it.
+      if (existsSync(join(from, name))) copyFileSync(join(from, name), join(home, name))
     }
   }
 
