@@ -3,7 +3,7 @@ import { InputError } from '../../errors.ts'
 import { DURATION_FORMS, formatDuration, parseDuration } from '../../task/durations.ts'
 import { isLoc } from '../../workflow/model/loc.ts'
 import type { CallRule } from '../../workflow/run/call-rules.ts'
-import type { RunSummary } from '../../workflow/run/workflows.ts'
+import type { RunSummary, Workflows } from '../../workflow/run/workflows.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
 import { refuseValue, repeated, wholeNumber } from '../flag-values.ts'
@@ -194,9 +194,8 @@ async function cancel(cli: Cli, selectors: readonly string[]): Promise<void> {
   const summaries: RunSummary[] = []
   for (const selector of selectors) {
     const { id, state } = await workflows.summary(selector)
-    if (state === 'interrupted') await workflows.cancelInterrupted(id, 'drover workflow cancel')
-    else if (state === 'running') await workflows.requestCancel(id, 'drover workflow cancel')
-    else throw new InputError('invalid_argument', `the run ${id} has ended: ${state}`)
+    if (state !== 'interrupted' && state !== 'running') throw new InputError('invalid_argument', `the run ${id} has ended: ${state}`)
+    if (state === 'interrupted' || !(await workflows.requestCancel(id, 'drover workflow cancel'))) await endInterrupted(cli, workflows, id)
     summaries.push(await workflows.waitForEnd(id, cli.host.interruption()))
   }
   await cli.print({
@@ -204,6 +203,23 @@ async function cancel(cli: Cli, selectors: readonly string[]): Promise<void> {
     ids: summaries.map(({ id }) => id),
     text: () => summaries.map(({ id, state }) => `${id} ${state}\n`).join(''),
   })
+}
+
+/** Calls that a dead controller left running are ended too, where the command line knows their executors. */
+async function endInterrupted(cli: Cli, workflows: Workflows, id: string): Promise<void> {
+  const { createExecutors } = await import('../workflow/workflow-executors.ts')
+  const { executors: record } = workflows.describe(id)
+  if (record === null) {
+    await cli.say(`the run ${id} was started by a program, which alone knows its executors: calls that it left running go on`)
+    await workflows.cancelInterrupted(id, 'drover workflow cancel')
+    return
+  }
+  const executors = createExecutors(cli, recordOf(record, id), new Map())
+  try {
+    await workflows.cancelInterrupted(id, 'drover workflow cancel', executors)
+  } finally {
+    for (const executor of executors.executors.values()) await executor.close()
+  }
 }
 
 async function exportRun(cli: Cli, selector: string, to: string): Promise<void> {

@@ -60,7 +60,7 @@ export function mapElements(run: NodeRun, node: MapNode, program: Program): MapE
     }
     return { label: String(number), name, inputs }
   })
-  return { program, list, results: [], next: 0, ended: 0, failed: false }
+  return { program, list, results: [], retries: [], next: 0, ended: 0, failed: false }
 }
 
 /** A map's outputs: `<port>-<name of the element>`. */
@@ -70,6 +70,15 @@ export function mapOutputs(elements: MapElements): Contents {
     for (const [port, content] of elements.results[position] ?? []) outputs.set(`${port}-${name}`, content)
   }
   return outputs
+}
+
+/** The retries of a map's outputs, see `NodeRun.portRetries`. */
+export function mapRetries(elements: MapElements): ReadonlyMap<string, number> {
+  const retries = new Map<string, number>()
+  for (const [position, { name }] of elements.list.entries()) {
+    for (const [port, retry] of elements.retries[position] ?? []) retries.set(`${port}-${name}`, retry)
+  }
+  return retries
 }
 
 /** The same graph with some of its inputs given: a graph as a value. */

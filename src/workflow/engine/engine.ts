@@ -2,9 +2,10 @@ import { DroverError } from '../../errors.ts'
 import { type GraphAction, GraphReactor } from '../../graph/reactor.ts'
 import type { EvalNode, IfElseNode, LoopNode, MapNode, PortRef } from '../model/graph-data.ts'
 import type { Content } from './content.ts'
-import { mapElements, mapOutputs, partialGraph, readContinue } from './control-nodes.ts'
+import { mapElements, mapOutputs, mapRetries, partialGraph, readContinue } from './control-nodes.ts'
 import type { Memory } from './memory.ts'
 import { type Program, programOf } from './program.ts'
+import { mostOf, outputRetries, portRetries, retryInside, retryOf, retryOfNode } from './retries.ts'
 import { BranchWait, type Contents, type NodeFailure, NodeRun, Scope } from './scope.ts'
 
 /** What an onlooker is told, in the order in which it happens. */
@@ -45,6 +46,7 @@ export class WorkflowEngine {
   #outputs: Contents | undefined
   #failed = false
   #openElements = 0
+  readonly #failedScopes: Scope[] = []
   readonly #reactor = new GraphReactor<Id>()
   readonly #work: GraphAction<Id>[] = []
   /** Maps with elements left to open. */
@@ -57,7 +59,7 @@ export class WorkflowEngine {
     this.#maxOpen = options.maxOpen ?? 1_000
     this.#retries = options.retries?.size ? options.retries : undefined
     this.#observer = options.observer ?? {}
-    this.root = new Scope(program, this.#inputsOf(program, inputs, program.document), undefined, '', 0, 0)
+    this.root = new Scope(program, this.#inputsOf(program, inputs, program.document))
     this.root.memory = options.memory
     this.#open(this.root)
   }
@@ -142,7 +144,7 @@ export class WorkflowEngine {
     }
     const { scope, index } = id
     const node = scope.program.node(index)
-    if (this.#retries !== undefined) this.#countRetries(id, this.#retries)
+    if (this.#retries !== undefined) id.retry = retryOfNode(id, this.#retries)
     id.state = 'running'
     if (node.type !== 'function') this.#observer.nodeStarted?.(id)
     try {
@@ -169,10 +171,15 @@ export class WorkflowEngine {
           throw new DroverError('internal', `node ${id.loc} of type ${node.type} was released`, { level: 'internal' })
       }
     } catch (error) {
-      if (!(error instanceof DroverError) || error.level === 'internal') throw error
-      this.#fail(id, { cause: 'input', message: error.message })
+      this.#failFor(id, error)
     }
     return undefined
+  }
+
+  /** What a node was given can't be run. Rethrows a defect. */
+  #failFor(run: NodeRun, error: unknown): void {
+    if (!(error instanceof DroverError) || error.level === 'internal') throw error
+    this.#fail(run, { cause: 'input', message: error.message })
   }
 
   #startFunction(run: NodeRun): NodeRun | undefined {
@@ -197,17 +204,26 @@ export class WorkflowEngine {
       this.#end(run, new Map([['body', partialGraph(program, this.#given(run))]]))
       return
     }
-    this.#openInner(run, program, this.#inputsOf(program, this.#given(run), body, run.scope), '', 0, run.retry)
+    this.#openInner(run, program, this.#inputsOf(program, this.#given(run), body, run.scope), '', 0, this.#retriesOf(run, node.graph))
   }
 
   #startLoop(run: NodeRun, node: LoopNode): void {
     const body = this.#body(run, node.body)
     const program = programOf(body)
-    this.#openInner(run, program, this.#inputsOf(program, this.#given(run), body, run.scope), 'L0', 0, run.retry)
+    this.#openInner(run, program, this.#inputsOf(program, this.#given(run), body, run.scope), 'L0', 0, this.#retriesOf(run, node.body))
   }
 
-  #nextIteration(run: NodeRun, node: LoopNode, last: Scope, outputs: Contents, retry: number): void {
-    if (!readContinue(node.continuePort, outputs)) {
+  #nextIteration(run: NodeRun, node: LoopNode, last: Scope, outputs: Contents): void {
+    const continues = readContinue(node.continuePort, outputs)
+    let retries: ScopeRetries | undefined
+    if (this.#retries !== undefined) {
+      const ends = outputRetries(last)
+      // Whether there is another iteration depends on this one.
+      const retry = Math.max(last.retry, ends.get(node.continuePort) ?? 0)
+      if (continues) retries = { retry, inputs: new Map([...portRetries(run.scope, node.inputs), ...ends]) }
+      else this.#tellRetries(run, outputRetries(last, retry))
+    }
+    if (!continues) {
       this.#end(run, outputs)
       return
     }
@@ -215,7 +231,7 @@ export class WorkflowEngine {
     const program = programOf(body)
     const inputs = new Map([...this.#given(run), ...outputs])
     const iteration = last.position + 1
-    this.#openInner(run, program, this.#inputsOf(program, inputs, body, run.scope), `L${iteration}`, iteration, retry)
+    this.#openInner(run, program, this.#inputsOf(program, inputs, body, run.scope), `L${iteration}`, iteration, retries)
   }
 
   #startMap(run: NodeRun, node: MapNode): void {
@@ -240,13 +256,17 @@ export class WorkflowEngine {
     if (elements.next < elements.list.length) this.#expanding.push(run)
     this.#openElements++
     const body = run.scope.content(node.body) ?? elements.program.document
+    const refs = Array.from(
+      node.inputs,
+      ([port, ref]) => [port, element.inputs.has(port) ? { node: ref.node, port: element.name } : ref] as const,
+    )
     this.#openInner(
       run,
       elements.program,
       this.#inputsOf(elements.program, inputs, body, run.scope),
       `M${element.label}`,
       position,
-      run.retry,
+      this.#retriesOf(run, node.body, refs),
     )
   }
 
@@ -265,13 +285,15 @@ export class WorkflowEngine {
   }
 
   #endBranch(run: NodeRun, branch: PortRef): void {
-    if (this.#retries !== undefined) run.retry = Math.max(run.retry, run.scope.runs[branch.node]?.retry ?? 0)
+    if (this.#retries !== undefined) run.retry = Math.max(run.retry, retryOf(run.scope, branch))
     const content = run.scope.content(branch)
     this.#end(run, content === undefined ? new Map() : new Map([['value', content]]))
   }
 
-  #openInner(owner: NodeRun, program: Program, inputs: Contents, step: string, position: number, retry: number): void {
-    const scope = new Scope(program, inputs, owner, step, position, retry)
+  #openInner(owner: NodeRun, program: Program, inputs: Contents, step: string, position: number, retries: ScopeRetries | undefined): void {
+    // An iteration or an element may be named by itself.
+    const own = this.#retries === undefined || step === '' ? 0 : (this.#retries.get(`${owner.loc}.${step}`) ?? 0)
+    const scope = new Scope(program, inputs, owner, step, position, Math.max(own, retries?.retry ?? 0), retries?.inputs)
     scope.memory = owner.scope.memory?.inner.get(`${owner.index}${step}`)
     try {
       this.#open(scope)
@@ -293,16 +315,28 @@ export class WorkflowEngine {
     this.#observer.scopeEnded?.(scope, outputs)
     const { owner } = scope
     if (owner === undefined) this.#outputs = outputs
-    else this.#innerEnded(owner, scope, outputs, output.retry)
+    else this.#innerEnded(owner, scope, outputs)
     this.#dispose(scope)
   }
 
-  #innerEnded(owner: NodeRun, scope: Scope, outputs: Contents, retry: number): void {
+  #innerEnded(owner: NodeRun, scope: Scope, outputs: Contents): void {
     const node = owner.scope.program.node(owner.index)
-    if (this.#retries !== undefined && node.type !== 'loop') owner.retry = Math.max(owner.retry, retry)
-    if (node.type === 'loop') this.#nextIteration(owner, node, scope, outputs, Math.max(retry, owner.retry))
-    else if (owner.elements !== undefined) this.#elementEnded(owner, scope.position, outputs)
-    else this.#end(owner, outputs)
+    if (node.type === 'loop') {
+      try {
+        this.#nextIteration(owner, node, scope, outputs)
+      } catch (error) {
+        // The output node that asked for it has ended well: the loop is what fails.
+        this.#failFor(owner, error)
+      }
+      return
+    }
+    if (owner.elements !== undefined) {
+      if (this.#retries !== undefined) owner.elements.retries[scope.position] = outputRetries(scope)
+      this.#elementEnded(owner, scope.position, outputs)
+      return
+    }
+    if (this.#retries !== undefined) this.#tellRetries(owner, outputRetries(scope))
+    this.#end(owner, outputs)
   }
 
   /** `outputs` undefined: it failed. */
@@ -316,8 +350,12 @@ export class WorkflowEngine {
     if (elements.ended < elements.list.length) return
     // Elements are in no one's way any more, whether or not one failed.
     run.elements = undefined
-    if (elements.failed) this.#close(run, 'failed')
-    else this.#end(run, mapOutputs(elements))
+    if (elements.failed) {
+      this.#close(run, 'failed')
+      return
+    }
+    if (this.#retries !== undefined) this.#tellRetries(run, mapRetries(elements))
+    this.#end(run, mapOutputs(elements))
   }
 
   #end(run: NodeRun, outputs: Contents): void {
@@ -361,6 +399,17 @@ export class WorkflowEngine {
   }
 
   #scopeFailed(scope: Scope): void {
+    // One failure ends all scopes around it, thousands in a deep recursion: no recursion here.
+    this.#failedScopes.push(scope)
+    if (this.#failedScopes.length > 1) return
+    try {
+      for (let k = 0; k < this.#failedScopes.length; k++) this.#closeScope(this.#failedScopes[k] ?? scope)
+    } finally {
+      this.#failedScopes.length = 0
+    }
+  }
+
+  #closeScope(scope: Scope): void {
     if (scope.ended) return
     scope.ended = true
     const { owner } = scope
@@ -414,11 +463,22 @@ export class WorkflowEngine {
     return undefined
   }
 
-  #countRetries(run: NodeRun, retries: ReadonlyMap<string, number>): void {
-    let retry = Math.max(run.scope.retry, retries.get(run.loc) ?? 0)
-    for (const upstream of run.scope.program.upstreams(run.index)) retry = Math.max(retry, run.scope.runs[upstream]?.retry ?? 0)
-    run.retry = retry
+  /** What holds for a scope inside a node, whose inputs are these ports of the scope around it. */
+  #retriesOf(run: NodeRun, body: PortRef, refs?: Iterable<readonly [string, PortRef]>): ScopeRetries | undefined {
+    if (this.#retries === undefined) return undefined
+    const inputs = portRetries(run.scope, refs ?? run.scope.program.node(run.index).inputs)
+    return { retry: retryInside(run, body, this.#retries), inputs }
   }
+
+  #tellRetries(run: NodeRun, retries: ReadonlyMap<string, number>): void {
+    run.portRetries = retries
+    run.retry = mostOf(retries, run.retry)
+  }
+}
+
+interface ScopeRetries {
+  readonly retry: number
+  readonly inputs: ReadonlyMap<string, number>
 }
 
 function known(run: NodeRun | undefined): NodeRun {

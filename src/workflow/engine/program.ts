@@ -134,7 +134,7 @@ export function compileProgram(graph: GraphData): Program {
 }
 
 /** What has to be there before a node starts, its body or predicate included; of `ifelse` the predicate alone. */
-function* eagerRefs(node: GraphNode): Generator<PortRef> {
+export function* eagerRefs(node: GraphNode): Generator<PortRef> {
   yield* node.inputs.values()
   switch (node.type) {
     case 'eval':

@@ -25,6 +25,8 @@ export class NodeRun {
   failure: NodeFailure | undefined
   /** Results remembered from before this retry (0: none) don't count; see `Memory`. */
   retry = 0
+  /** The same by output port, where ports differ; kept only where something is retried. */
+  portRetries: ReadonlyMap<string, number> | undefined
   /** Of a map. */
   elements: MapElements | undefined
 
@@ -56,10 +58,14 @@ export interface MapElements {
   readonly list: readonly { readonly label: string; readonly name: string; readonly inputs: Contents }[]
   /** Outputs by element, in the order of `list`. */
   readonly results: (Contents | undefined)[]
+  /** As `NodeRun.portRetries` of each element's output node. */
+  readonly retries: (ReadonlyMap<string, number> | undefined)[]
   next: number
   ended: number
   failed: boolean
 }
+
+const NO_RETRIES: ReadonlyMap<string, number> = new Map()
 
 /** One evaluation of a graph: the root, an eval, an iteration of a loop, an element of a map. */
 export class Scope {
@@ -77,25 +83,37 @@ export class Scope {
   pending = 0
   ended = false
   /** As `NodeRun.retry`, for all in it. */
-  retry: number
+  readonly retry: number
+  /** The same by input; an input that is not here has none. */
+  readonly inputRetries: ReadonlyMap<string, number>
   /** What is remembered of it from before. */
   memory: Memory | undefined
   /** Its number in the journal, once something in it was written down. */
   journalId: number | undefined
   #loc: string | undefined
 
-  constructor(program: Program, inputs: Contents, owner: NodeRun | undefined, step: string, position: number, retry: number) {
+  constructor(program: Program, inputs: Contents, owner?: NodeRun, step = '', position = 0, retry = 0, inputRetries = NO_RETRIES) {
     this.program = program
     this.inputs = inputs
     this.owner = owner
     this.step = step
     this.position = position
     this.retry = retry
+    this.inputRetries = inputRetries
   }
 
   get loc(): string {
-    this.#loc ??= this.owner === undefined ? '-' : this.step === '' ? this.owner.loc : `${this.owner.loc}.${this.step}`
-    return this.#loc
+    if (this.#loc !== undefined) return this.#loc
+    // A deep recursion has as many scopes around it: no recursion here.
+    const unnamed: Scope[] = []
+    for (let at: Scope | undefined = this; at !== undefined && at.#loc === undefined; at = at.owner?.scope) unnamed.push(at)
+    let loc = '-'
+    for (let scope = unnamed.pop(); scope !== undefined; scope = unnamed.pop()) {
+      const { owner, step } = scope
+      if (owner !== undefined) loc = `${owner.scope.#loc}.N${owner.index}${step === '' ? '' : `.${step}`}`
+      scope.#loc = loc
+    }
+    return loc
   }
 
   /** What a port holds; undefined where it was not given. Only of nodes that have ended. */

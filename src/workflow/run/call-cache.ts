@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { copyFile, glob, mkdtemp } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -29,18 +29,25 @@ export class CallCache {
       await copyFile(join(kept, name), path)
       outputs.set(name, Content.file(path))
     }
+    writeFileSync(join(call.directory, '_done'), '', { mode: 0o600 })
     return outputs
   }
 
-  /** Keeps the outputs of a call that ended well. */
+  /** Keeps the outputs of a call that ended well. Those of the same call that are there stay. */
   async keep(call: WorkerCall, executor: WorkerExecutor): Promise<void> {
     const kept = join(this.#directory, await keyOf(call, executor))
+    if (existsSync(kept)) return
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
     const unfinished = await mkdtemp(join(this.#directory, 'new-'))
     const outputs = join(call.directory, 'outputs')
-    for (const name of readdirSync(outputs)) await copyFile(join(outputs, name), join(unfinished, name))
-    rmSync(kept, { recursive: true, force: true })
-    renameSync(unfinished, kept)
+    try {
+      for (const name of readdirSync(outputs)) await copyFile(join(outputs, name), join(unfinished, name))
+      renameSync(unfinished, kept)
+    } catch (error) {
+      rmSync(unfinished, { recursive: true, force: true })
+      // Another controller was faster: a directory that is not empty can't be replaced.
+      if (!existsSync(kept)) throw error
+    }
   }
 }
 

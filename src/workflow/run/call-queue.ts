@@ -16,6 +16,13 @@ export class CallQueue<Item> {
     return this.#running
   }
 
+  /** Number of items that wait. */
+  get waiting(): number {
+    let waiting = 0
+    for (const { items, head } of this.#lines.values()) waiting += items.length - head
+    return waiting
+  }
+
   add(key: string, item: Item): void {
     let line = this.#lines.get(key)
     if (line === undefined) {
@@ -55,13 +62,15 @@ export class CallQueue<Item> {
     this.#running--
   }
 
-  /** Takes out all that wait. */
-  clear(): readonly Item[] {
-    const waiting = [...this.#lines.values()].flatMap(({ items, head }) => items.slice(head))
+  /** Takes out all that wait, but for those to be kept. */
+  clear(keep: (item: Item) => boolean): readonly Item[] {
+    const taken: Item[] = []
     for (const line of this.#lines.values()) {
-      line.items = []
+      const waiting = line.items.slice(line.head)
+      line.items = waiting.filter(keep)
       line.head = 0
+      taken.push(...waiting.filter((item) => !keep(item)))
     }
-    return waiting
+    return taken
   }
 }

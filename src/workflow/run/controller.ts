@@ -58,6 +58,8 @@ interface Waiting {
   readonly attempt: number
   /** Started by an earlier controller. */
   readonly attach: boolean
+  /** Attempt of an earlier controller that may live on with inputs that don't count any more: it is ended first. */
+  readonly outdated: number | undefined
 }
 
 /** How long builtins run before calls, timers and signals get their turn, ms. */
@@ -78,6 +80,10 @@ export class WorkflowController {
   readonly #calls = new Set<Promise<void>>()
   readonly #delays = new Set<NodeJS.Timeout>()
   #delayed = 0
+  /** Calls of an earlier controller that the engine has not come to yet. */
+  #left: number
+  /** Failures that were looked at. */
+  #seen = 0
   #wake: () => void = () => {}
   #awake = false
   #ending: 'cancelled' | 'left' | 'failed' | undefined
@@ -87,6 +93,7 @@ export class WorkflowController {
   constructor(options: ControllerOptions) {
     this.#options = options
     const { executors } = options.executors
+    this.#left = [...options.memory.started.values()].filter(({ isOpen }) => isOpen).length
     const limits = new Map(Array.from(executors, ([name, { maxParallel }]) => [name, maxParallel]))
     this.#queue = new CallQueue(limits, options.maxParallel)
     // Elements wait inside calls: as many are open as calls can be, and some in line.
@@ -102,7 +109,7 @@ export class WorkflowController {
     })
   }
 
-  /** Ends the run: calls are cancelled. */
+  /** Ends the run: calls are cancelled, also those that an earlier controller left running. */
   cancel(by: string): void {
     this.#cancelledBy = by
     this.#end('cancelled')
@@ -127,9 +134,9 @@ export class WorkflowController {
         if (this.#defect !== undefined) throw this.#defect
         this.#options.journal.flush()
         if (this.#engine.ended && this.#engine.outputs !== undefined) return await this.#finish('succeeded')
-        if (this.#ending === 'left') return await this.#left()
+        if (this.#ending === 'left') return await this.#leaveRun()
         await this.#startCalls()
-        if (this.#isOver()) return await this.#finish(this.#ending === 'cancelled' ? 'cancelled' : 'failed')
+        if (!more && this.#isOver()) return await this.#finish(this.#ending === 'cancelled' ? 'cancelled' : 'failed')
         if (more) await new Promise((resolve) => setImmediate(resolve))
         else if (this.#calls.size > 0 || this.#delayed > 0 || this.#awake) await this.#sleep()
         else
@@ -149,14 +156,31 @@ export class WorkflowController {
   /** Takes nodes that are ready, for one slice of time. True: there may be more. */
   #advance(): boolean {
     const end = performance.now() + SLICE_MS
-    for (let count = 0; this.#ending === undefined; count++) {
+    for (let count = 0; this.#ending === undefined || (this.#isEnding && this.#left > 0); count++) {
       if ((count & 15) === 15 && performance.now() > end) return true
       const run = this.#engine.next()
+      this.#heedFailures()
       if (run === undefined) return false
       this.#take(run)
-      if (this.#engine.failures.length > 0 && this.#options.onFailure !== 'continue') this.#end('failed')
+      this.#heedFailures()
     }
     return false
+  }
+
+  /** Nothing is begun any more. What an earlier controller has begun is still found, to be awaited or ended. */
+  get #isEnding(): boolean {
+    return this.#ending === 'failed' || this.#ending === 'cancelled'
+  }
+
+  /** A failure ends the run, unless it goes on; one from before the last retry does not: what was to be retried has its turn. */
+  #heedFailures(): void {
+    const { failures } = this.#engine
+    for (; this.#seen < failures.length; this.#seen++) {
+      const run = failures[this.#seen]
+      const before = run?.scope.memory?.results.get(run.index)
+      const isOld = before !== undefined && before.failure === run?.failure && before.retry < this.#options.memory.lastRetry
+      if (!isOld && this.#options.onFailure !== 'continue') this.#end('failed')
+    }
   }
 
   #take(run: NodeRun): void {
@@ -170,6 +194,10 @@ export class WorkflowController {
   }
 
   #runBuiltin(run: NodeRun, task: string): void {
+    if (this.#isEnding) {
+      this.#engine.abandon(run)
+      return
+    }
     const end = runBuiltinNode(run, task)
     if ('failure' in end) this.#failed(run, end.failure)
     else if (end.delayMs === 0) this.#succeeded(run, end.outputs)
@@ -189,7 +217,14 @@ export class WorkflowController {
     const executor = executors.assign(worker, task, loc)
     const key = run.scope.memory && nodeKey([run.scope.memory.id, run.index])
     const before = key === undefined ? undefined : memory.started.get(key)
-    const attach = key !== undefined && isUnderWay(memory, key)
+    const isOpen = key !== undefined && isUnderWay(memory, key)
+    if (isOpen) this.#left--
+    const attach = isOpen && before !== undefined && before.retry >= run.retry
+    const found = executors.executors.get(executor)
+    if (this.#isEnding && (!attach || found === undefined || takesValues(found))) {
+      this.#engine.abandon(run)
+      return
+    }
     this.#queue.add(executor, {
       run,
       worker,
@@ -197,14 +232,16 @@ export class WorkflowController {
       rule: resolveRule(rules, `${worker}.${task}`, loc),
       attempt: before === undefined ? 1 : attach ? before.attempt : before.attempt + 1,
       attach,
+      outdated: isOpen && !attach ? before?.attempt : undefined,
     })
   }
 
   /** Starts what has its turn: all of it is in the journal, on disk, before the first is started. */
   async #startCalls(): Promise<void> {
-    if (this.#ending !== undefined) return
+    if (this.#ending === 'left') return
     const taken = this.#queue.take()
     if (taken.length === 0) return
+    await Promise.all(taken.map(({ key, item }) => this.#endOutdated(key, item)))
     const ready: {
       readonly key: string
       readonly item: Waiting
@@ -230,6 +267,15 @@ export class WorkflowController {
     }
   }
 
+  async #endOutdated(key: string, { run, worker, task, outdated }: Waiting): Promise<void> {
+    const executor = this.#options.executors.executors.get(key)
+    if (outdated === undefined || executor === undefined) return
+    if (!takesValues(executor)) {
+      await executor.attach(this.#options.files.describeCall(run, worker, task, outdated, undefined), { signal: AbortSignal.abort() })
+    }
+    this.#options.journal.stopped(run)
+  }
+
   #prepare(item: Waiting, executor: WorkerExecutor): () => Promise<CallEnd> {
     const { files } = this.#options
     const { run, worker, task, attempt, rule } = item
@@ -245,12 +291,36 @@ export class WorkflowController {
     }
     return async () => {
       const io = { signal: this.#stop.signal }
-      const cached = item.attach || !rule.cache ? undefined : await this.#options.cache?.find(call, executor)
+      if (item.attach) {
+        const end = await executor.attach(call, io)
+        if (end !== undefined) return await this.#settle(call, end)
+        if (this.#isEnding) return { cancelled: true }
+        // The worker that was cut off may have taken anything away.
+        call = files.prepareCall(run, worker, task, attempt, rule.timeoutMs)
+      }
+      const cached = rule.cache ? await this.#fromCache(call, executor) : undefined
       if (cached !== undefined) return { outputs: cached }
-      const end = (item.attach ? await executor.attach(call, io) : undefined) ?? (await executor.run(call, io))
-      const settled = await this.#settle(call, end)
-      if (rule.cache && 'outputs' in settled) await this.#options.cache?.keep(call, executor)
+      const settled = await this.#settle(call, await executor.run(call, io))
+      if (rule.cache && 'outputs' in settled) await this.#intoCache(call, executor)
       return settled
+    }
+  }
+
+  /** A cache that can't be read or written costs a call, never the run. */
+  async #fromCache(call: WorkerCall, executor: WorkerExecutor): Promise<Contents | undefined> {
+    try {
+      return await this.#options.cache?.find(call, executor)
+    } catch (error) {
+      this.#options.log(`${call.loc} is not taken from the cache: ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    }
+  }
+
+  async #intoCache(call: WorkerCall, executor: WorkerExecutor): Promise<void> {
+    try {
+      await this.#options.cache?.keep(call, executor)
+    } catch (error) {
+      this.#options.log(`${call.loc} is not kept in the cache: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 
@@ -323,8 +393,11 @@ export class WorkflowController {
     const end = await start()
     this.#queue.giveBack(key)
     if ('cancelled' in end) {
-      if (this.#stop.signal.aborted || this.#leave.signal.aborted) this.#engine.abandon(run)
-      else this.#failed(run, { cause: 'lost', message: 'somebody else cancelled the call' }, started)
+      if (this.#stop.signal.aborted || this.#leave.signal.aborted || this.#isEnding) {
+        // A call in memory that was let go is run again; one that was ended has no end that counts.
+        if (this.#isEnding) this.#options.journal.stopped(run)
+        this.#engine.abandon(run)
+      } else this.#failed(run, { cause: 'lost', message: 'somebody else cancelled the call' }, started)
       return
     }
     if ('outputs' in end) {
@@ -354,13 +427,13 @@ export class WorkflowController {
     this.#options.log(`${run.loc} failed (${failure.cause}): ${failure.message}`)
     this.#options.journal.failed(run, failure, started)
     this.#engine.fail(run, failure)
-    if (this.#options.onFailure !== 'continue') this.#end('failed')
+    this.#heedFailures()
   }
 
   #end(ending: 'cancelled' | 'failed'): void {
     if (this.#ending === 'cancelled' || this.#ending === ending) return
     this.#ending = ending
-    for (const { run } of this.#queue.clear()) this.#engine.abandon(run)
+    for (const { run } of this.#queue.clear(({ attach }) => attach)) this.#engine.abandon(run)
     if (ending === 'cancelled' || this.#options.onFailure === 'cancel') this.#stop.abort()
     this.#rouse()
   }
@@ -368,6 +441,7 @@ export class WorkflowController {
   /** True when nothing is under way that could still change the outcome. */
   #isOver(): boolean {
     if (this.#calls.size > 0 || this.#queue.running > 0) return false
+    if (this.#isEnding && this.#queue.waiting > 0) return false
     if (this.#ending !== undefined) return true
     return this.#delayed === 0 && this.#engine.running === 0 && this.#engine.failures.length > 0
   }
@@ -384,7 +458,7 @@ export class WorkflowController {
     return { state, outputs, failures }
   }
 
-  async #left(): Promise<ControllerEnd> {
+  async #leaveRun(): Promise<ControllerEnd> {
     await this.#options.journal.sync()
     return { state: 'left', outputs: undefined, failures: this.#engine.failures }
   }

@@ -14,6 +14,7 @@ export class JournalFile {
   #pending: JournalRecord[] = []
   #unsynced = false
   #closed = false
+  #failed = false
 
   private constructor(fd: number) {
     this.#fd = fd
@@ -40,9 +41,12 @@ export class JournalFile {
     this.#pending.push(record)
   }
 
-  /** Writes what was appended as one batch. From then on it outlives this process. */
+  /**
+   * Writes what was appended as one batch. From then on it outlives this process. Throws what the file system says; after that
+   * nothing more is written, for what comes later may build on what is missing.
+   */
   flush(): void {
-    if (this.#pending.length === 0) return
+    if (this.#pending.length === 0 || this.#failed) return
     const batch = this.#pending
     this.#pending = []
     this.#write(lineOf(batch))
@@ -58,9 +62,12 @@ export class JournalFile {
 
   close(): void {
     if (this.#closed) return
-    this.flush()
     this.#closed = true
-    closeSync(this.#fd)
+    try {
+      this.flush()
+    } finally {
+      closeSync(this.#fd)
+    }
   }
 
   #write(line: Buffer): void {
@@ -69,6 +76,7 @@ export class JournalFile {
     try {
       for (let written = 0; written < line.length; ) written += writeSync(this.#fd, line, written)
     } catch (error) {
+      this.#failed = true
       // A full disk: half a line would end the journal for all that comes later.
       ftruncateSync(this.#fd, before)
       throw error

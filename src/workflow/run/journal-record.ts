@@ -21,6 +21,8 @@ export type JournalRecord =
   | { readonly type: 'scope'; readonly id: number; readonly in: NodeKey; readonly step: string }
   /** A worker's call was handed to its executor. */
   | { readonly type: 'started'; readonly node: NodeKey; readonly at: number; readonly attempt: number; readonly executor: string }
+  /** A worker's call was ended because the run was, or because what it was given doesn't count any more: it has no result. */
+  | { readonly type: 'stopped'; readonly node: NodeKey; readonly at: number }
   | ({ readonly type: 'done'; readonly node: NodeKey; readonly at: number; readonly started?: number } & OutputRecord)
   | { readonly type: 'failed'; readonly node: NodeKey; readonly at: number; readonly started?: number; readonly failure: NodeFailure }
   /** Results from before of this location, and of all that depends on it, don't count any more. */

@@ -150,14 +150,20 @@ export function writeAtomically(path: string, bytes: Uint8Array | string): void 
   renameSync(unfinished, path)
 }
 
+/** What belongs to the node, not to one of its attempts. */
+const NODE_FILES: readonly string[] = ['attempts', 'nodedef']
+
+/** Moves what an attempt left into `attempts/<number>`. One that was moved by a controller which died just after stays as it is. */
 function putAside(directory: string, attempt: number): void {
   const aside = join(directory, 'attempts', String(attempt))
-  if (!existsSync(directory)) return
-  mkdirSync(aside, { recursive: true, mode: 0o700 })
+  if (!existsSync(directory) || existsSync(aside)) return
+  const unfinished = `${aside}.drover-tmp`
+  mkdirSync(unfinished, { recursive: true, mode: 0o700 })
   for (const name of readdirSync(directory)) {
-    if (name === 'attempts') continue
-    const there = join(aside, name)
+    if (NODE_FILES.includes(name)) continue
+    const there = join(unfinished, name)
     rmSync(there, { recursive: true, force: true })
     renameSync(join(directory, name), there)
   }
+  renameSync(unfinished, aside)
 }

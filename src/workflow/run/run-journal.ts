@@ -47,6 +47,10 @@ export class RunJournal {
     this.#file.append({ type: 'failed', node: this.keyOf(run), at: Date.now(), ...(started === undefined ? {} : { started }), failure })
   }
 
+  stopped(run: NodeRun): void {
+    this.#file.append({ type: 'stopped', node: this.keyOf(run), at: Date.now() })
+  }
+
   retry(loc: string): void {
     this.#file.append({ type: 'retry', loc, at: Date.now() })
   }

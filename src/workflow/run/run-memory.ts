@@ -3,11 +3,15 @@ import { Content } from '../engine/content.ts'
 import { Memory, type Remembered } from '../engine/memory.ts'
 import type { JournalRecord, NodeKey, OutputRecord, RunState } from './journal-record.ts'
 
-/** A call that was handed to an executor and whose end is not known. */
+/** The last time that a node's call was handed to an executor. */
 export interface StartedCall {
   readonly attempt: number
   readonly executor: string
   readonly at: number
+  /** No end of it was written down. */
+  readonly isOpen: boolean
+  /** Number of retries asked for before it: what it was given may not count any more. */
+  readonly retry: number
 }
 
 /** What a journal says of a run. */
@@ -23,6 +27,8 @@ export interface RunMemory {
   /** Of an end state. */
   readonly endedAt: number | undefined
   readonly scopes: number
+  /** Number of retries asked for. */
+  readonly lastRetry: number
 }
 
 export function nodeKey([scope, node]: NodeKey): string {
@@ -30,10 +36,8 @@ export function nodeKey([scope, node]: NodeKey): string {
 }
 
 /** Whether a node's last call was started and has no end in the journal, one from before it not counted. */
-export function isUnderWay({ started, times }: RunMemory, key: string): boolean {
-  const call = started.get(key)
-  const ended = times.get(key)?.ended
-  return call !== undefined && (ended === undefined || ended < call.at)
+export function isUnderWay({ started }: RunMemory, key: string): boolean {
+  return started.get(key)?.isOpen === true
 }
 
 /**
@@ -52,6 +56,11 @@ export function recallRun(records: readonly JournalRecord[], root: string): RunM
   const remember = (node: NodeKey, at: number, begun: number | undefined, known: Remembered): void => {
     scopes[node[0]]?.results.set(node[1], known)
     times.set(nodeKey(node), { started: begun, ended: at })
+    close(node)
+  }
+  const close = (node: NodeKey): void => {
+    const call = started.get(nodeKey(node))
+    if (call?.isOpen) started.set(nodeKey(node), { ...call, isOpen: false })
   }
   for (const record of records) {
     switch (record.type) {
@@ -62,7 +71,10 @@ export function recallRun(records: readonly JournalRecord[], root: string): RunM
         break
       }
       case 'started':
-        started.set(nodeKey(record.node), record)
+        started.set(nodeKey(record.node), { attempt: record.attempt, executor: record.executor, at: record.at, isOpen: true, retry })
+        break
+      case 'stopped':
+        close(record.node)
         break
       case 'done':
         remember(record.node, record.at, record.started, { outputs: readOutputs(record, root), failure: undefined, retry })
@@ -79,7 +91,7 @@ export function recallRun(records: readonly JournalRecord[], root: string): RunM
         endedAt = record.state === 'running' ? undefined : record.at
     }
   }
-  return { root: scopes[0] ?? new Memory(0), retries, started, times, state, startedAt, endedAt, scopes: scopes.length }
+  return { root: scopes[0] ?? new Memory(0), retries, started, times, state, startedAt, endedAt, scopes: scopes.length, lastRetry: retry }
 }
 
 function readOutputs(record: OutputRecord, root: string): ReadonlyMap<string, Content> {

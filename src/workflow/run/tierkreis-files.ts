@@ -18,6 +18,9 @@ import { placeContent, portFile, RunFiles, writeAtomically } from './run-files.t
 /** The release whose directories are written. */
 const VERSION = '2.1.1'
 
+/** What says that a node failed. */
+const FAILURE_FILES = ['_error', 'errors', 'logs'] as const
+
 /** Of a run that is over and written down once more: what is not in its journal. */
 export interface PastRun {
   /** Checkpoints directory with the files of its calls, absolute. */
@@ -40,6 +43,8 @@ export class TierkreisFiles extends RunFiles {
   readonly #directory: string
   readonly #description: RunDescription
   readonly #started: string
+  /** Nothing of an earlier controller lies there. */
+  readonly #isFresh: boolean
   readonly #past: PastRun | undefined
   /** Nodes of a graph as `nodedef` has them. */
   readonly #definitions = new WeakMap<Program, readonly Dict[]>()
@@ -52,12 +57,14 @@ export class TierkreisFiles extends RunFiles {
     this.#started = pythonTime(new Date(description.created_at))
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
     const metadata = compactJson(this.#metadata(null))
-    if (!existsSync(join(this.#directory, '_metadata'))) writeAtomically(join(this.#directory, '_metadata'), metadata)
+    this.#isFresh = !existsSync(join(this.#directory, '_metadata'))
+    if (this.#isFresh) writeAtomically(join(this.#directory, '_metadata'), metadata)
   }
 
   override runEnded(state: RunState, failed: readonly string[]): void {
     const root = join(this.#directory, '-')
     mkdirSync(root, { recursive: true, mode: 0o700 })
+    for (const name of FAILURE_FILES) rmSync(join(root, name), { force: true })
     if (state === 'succeeded') {
       const metadata = encodeJson(this.#metadata(pythonTime(this.#past?.endedAt ?? new Date())), { ...VALUE_DIALECTS['2.1.0'], indent: 0 })
       writeAtomically(join(root, '_metadata'), metadata)
@@ -87,8 +94,8 @@ export class TierkreisFiles extends RunFiles {
   #scopeOpened(scope: Scope): void {
     const home = this.directoryOf(scope.loc)
     if (scope.retry > 0) {
-      rmSync(`${home}.N-1`, { recursive: true, force: true })
-      rmSync(home, { recursive: true, force: true })
+      rmSync(this.directoryOf(`${scope.loc}.N-1`), { recursive: true, force: true })
+      for (const name of ['outputs', '_done', ...FAILURE_FILES]) rmSync(join(home, name), { recursive: true, force: true })
     }
     const { owner } = scope
     // An eval's own node has it already.
@@ -99,8 +106,8 @@ export class TierkreisFiles extends RunFiles {
       this.#place(join(this.#directory, '.N-1'), scope.inputs)
     } else if (scope.step !== '') this.#define(home, this.#innerEval(scope, owner))
     // What a loop is given has a place of its own, beside that of its first iteration.
-    if (owner !== undefined && scope.step === 'L0') this.#place(`${this.directoryOf(owner.loc)}.N-1`, scope.inputs)
-    this.#place(`${home}.N-1`, scope.inputs)
+    if (owner !== undefined && scope.step === 'L0') this.#place(this.directoryOf(`${owner.loc}.N-1`), scope.inputs)
+    this.#place(this.directoryOf(`${scope.loc}.N-1`), scope.inputs)
   }
 
   #nodeStarted(run: NodeRun): void {
@@ -111,6 +118,7 @@ export class TierkreisFiles extends RunFiles {
     const remembered = scope.memory?.results.get(index)
     const isBuiltin = node.type === 'function' && node.functionName.startsWith('builtins.')
     if (isBuiltin && (remembered === undefined || remembered.retry < run.retry)) rmSync(home, { recursive: true, force: true })
+    if (!this.#isFresh && node.type !== 'function') for (const name of FAILURE_FILES) rmSync(join(home, name), { force: true })
     this.#define(home, this.#definition(scope.program, index))
     if (node.type !== 'function' || existsSync(join(home, 'definition'))) return
     // The call of a worker is written when it is made.

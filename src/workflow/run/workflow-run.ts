@@ -70,10 +70,11 @@ export class WorkflowRun {
 
   async #run(end: (state: RunEnd['state'] | undefined) => Promise<void>): Promise<RunEnd> {
     let ended: RunEnd['state'] | undefined
+    let result: RunEnd
     try {
       const { state, outputs, failures } = await this.#controller.run()
       ended = state
-      return {
+      result = {
         id: this.id,
         state,
         outputs,
@@ -88,10 +89,26 @@ export class WorkflowRun {
           }
         }),
       }
-    } finally {
-      await end(ended)
+    } catch (error) {
+      // What is wrong with the disk is told as that; the lease of a process that is gone holds nobody up.
+      await end(ended).catch(() => {})
+      throw stoppedError(this.id, error)
     }
+    await end(ended)
+    return result
   }
+}
+
+/** A run that can't be written on stops; what it has done is in its journal. */
+function stoppedError(id: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error
+  const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT'
+  const why = isFull ? 'the disk or quota is full' : error.message
+  return new DroverError(isFull ? 'no_space' : 'store_unusable', `the run ${id} stopped: its files cannot be written: ${why}`, {
+    level: 'config',
+    hint: `${isFull ? 'Make room' : 'Mend that'}, then: drover workflow resume ${id}`,
+    cause: error,
+  })
 }
 
 export interface OpenRunOptions {
@@ -102,7 +119,7 @@ export interface OpenRunOptions {
   readonly version: string
   /** Locations whose results are to be forgotten first, with those of all that depends on them. */
   readonly retry?: readonly string[]
-  /** Only writes down that it was cancelled, and by whom; nothing is run. */
+  /** Only ends it, and writes down by whom it was cancelled: calls that an earlier controller left running are ended by their executors. */
   readonly cancel?: string
 }
 
@@ -137,21 +154,28 @@ export async function openRun(description: RunDescription, options: OpenRunOptio
     const journal = new RunJournal(file, paths.directory, root, before.scopes)
     if (before.endedAt !== undefined && retry.length === 0) {
       file.close()
+      // Its controller may have died between the two.
+      if (!existsSync(paths.end)) noteEnd(before.state, before.endedAt)
       throw new DroverError('conflict', `the run ${id} has ended: it ${before.state === 'cancelled' ? 'was cancelled' : before.state}`, {
         level: 'input',
         hint: `To run nodes of it again: drover workflow retry ${id} NODE`,
       })
     }
+    // Before the journal says that it runs: what says how it ended may be missing, but is never wrong.
+    rmSync(paths.end, { force: true })
+    if (retry.length > 0) rmSync(paths.cancel, { force: true })
     for (const loc of retry) journal.retry(loc)
     journal.state('running')
     journal.flush()
-    rmSync(paths.cancel, { force: true })
-    rmSync(paths.end, { force: true })
     mkdirSync(paths.control, { recursive: true, mode: 0o700 })
     const files = description.layout === 'tierkreis' ? new TierkreisFiles(root, description) : new RunFiles(root, id)
     mkdirSync(join(root, id), { recursive: true, mode: 0o700 })
     const log = (line: string): void => {
-      appendFileSync(join(root, id, 'logs'), `${new Date().toISOString()} ${line}\n`, { mode: 0o600 })
+      try {
+        appendFileSync(join(root, id, 'logs'), `${new Date().toISOString()} ${line}\n`, { mode: 0o600 })
+      } catch {
+        // The journal has all of it; whether the run can go on is for that to say.
+      }
     }
     const controller = new WorkflowController({
       program,
@@ -168,18 +192,24 @@ export async function openRun(description: RunDescription, options: OpenRunOptio
     })
     if (cancel !== undefined) controller.cancel(cancel)
     const watching = new AbortController()
-    watchFile(
-      paths.cancel,
-      () => {
-        if (existsSync(paths.cancel)) controller.cancel(readFileSync(paths.cancel, 'utf8').trim() || 'somebody')
-      },
-      watching.signal,
-    )
+    const heedCancel = (): void => {
+      if (existsSync(paths.cancel)) controller.cancel(readFileSync(paths.cancel, 'utf8').trim() || 'somebody')
+    }
+    watchFile(paths.cancel, heedCancel, watching.signal)
+    // One that a controller which died has not heeded holds.
+    heedCancel()
+
     return new WorkflowRun(description, controller, async (state) => {
       watching.abort()
-      if (state !== undefined && state !== 'left')
-        writeAtomically(paths.end, `${JSON.stringify({ state, at: new Date().toISOString() })}\n`)
+      if (state !== undefined && state !== 'left') {
+        noteEnd(state, Date.now())
+        rmSync(paths.cancel, { force: true })
+      }
       await releaseLease(paths.directory, lease)
     })
+  }
+
+  function noteEnd(state: RunState, at: number): void {
+    writeAtomically(paths.end, `${JSON.stringify({ state, at: new Date(at).toISOString() })}\n`)
   }
 }

@@ -13,12 +13,14 @@ import { validateGraph } from '../model/validate-graph.ts'
 import type { CallRule } from './call-rules.ts'
 import type { OnFailure } from './controller.ts'
 import { type InspectedRun, inspectRun } from './inspect-run.ts'
+import { readJournal } from './journal-file.ts'
 import type { RunState } from './journal-record.ts'
 import {
   createRunDirectory,
   type Layout,
   listRunIds,
   type RunDescription,
+  type RunEndNote,
   type RunInput,
   readEnd,
   runPaths,
@@ -26,6 +28,7 @@ import {
   selectRun,
 } from './run-directory.ts'
 import { writeAtomically } from './run-files.ts'
+import { recallRun } from './run-memory.ts'
 import { openRun, type WorkflowRun } from './workflow-run.ts'
 
 /** How a workflow is run. */
@@ -171,10 +174,10 @@ export class Workflows {
     return true
   }
 
-  /** Ends a run that nobody controls, in the journal: what its calls left running is not looked for. */
-  async cancelInterrupted(selector: string, by: string): Promise<void> {
+  /** Ends a run that nobody controls, and the calls that it left running, by these executors; without any, calls run on. */
+  async cancelInterrupted(selector: string, by: string, executors: ExecutorSet = NO_EXECUTORS): Promise<void> {
     const description = this.describe(selector)
-    const run = await openRun(description, { runs: this.runs, executors: NO_EXECUTORS, version: this.#version, cancel: by })
+    const run = await openRun(description, { runs: this.runs, executors, version: this.#version, cancel: by })
     await run.ended
   }
 
@@ -203,8 +206,10 @@ export class Workflows {
 
   async #summarize(description: RunDescription): Promise<RunSummary> {
     const { directory } = runPaths(this.runs, description.id)
-    const end = readEnd(this.runs, description.id)
-    const held = end === undefined && (await readLease(directory)).kind === 'held'
+    const noted = readEnd(this.runs, description.id)
+    const held = noted === undefined && (await readLease(directory)).kind === 'held'
+    // Between the two looks it may have ended; or its controller died before it noted the end beside the journal.
+    const end = noted ?? (held ? undefined : (readEnd(this.runs, description.id) ?? endInJournal(this.runs, description)))
     return {
       id: description.id,
       name: description.name,
@@ -215,6 +220,18 @@ export class Workflows {
       ended_at: end?.at ?? null,
       directory: join(description.root, description.id),
     }
+  }
+}
+
+function endInJournal(runs: string, description: RunDescription): RunEndNote | undefined {
+  const { journal } = runPaths(runs, description.id)
+  if (!existsSync(journal)) return undefined
+  try {
+    const { state, endedAt } = recallRun(readJournal(journal).records, description.root)
+    return endedAt === undefined || state === 'running' ? undefined : { state, at: new Date(endedAt).toISOString() }
+  } catch {
+    // A damaged journal is told of by whoever goes on with the run; a list shows the others, too.
+    return undefined
   }
 }
 
