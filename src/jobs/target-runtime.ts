@@ -474,6 +474,7 @@ export class TargetRuntime {
 /** True where two answers say the same of a job; one about tasks of an array is always looked at. */
 function saysTheSame(a: NativeObservation, b: NativeObservation | undefined): boolean {
   if (b === undefined || a.kind !== b.kind) return false
+  if (a === b && (a.kind !== 'state' || a.tasks === undefined)) return true
   if (a.kind !== 'state' || b.kind !== 'state') return true
   if (a.tasks !== undefined || b.tasks !== undefined) return false
   return a.word === b.word && a.state === b.state && a.reason === b.reason && a.cause === b.cause && a.exitCode === b.exitCode

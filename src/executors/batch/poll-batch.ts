@@ -1,7 +1,7 @@
 import { isEndState, type State } from '../../task/states.ts'
 import type { Io, NativeObservation, NativeRef, PollResult, TaskObservation } from '../executor.ts'
 import { askScheduler } from './ask-scheduler.ts'
-import { nativeName, parseNativeName } from './native-name.ts'
+import { parseNativeName } from './native-name.ts'
 import type { NativeJob, Scheduler } from './scheduler.ts'
 
 /** What both views of the scheduler said, by native id. */
@@ -32,7 +32,7 @@ export async function pollBatch<Options>(
     if (jobs === undefined) ours.set(job.id, [job])
     else jobs.push(job)
   }
-  for (const job of queue.jobs) if (parseNativeName(job.name) !== undefined) add(job)
+  for (const job of queue.jobs) if (ownerOf(job) !== undefined) add(job)
   const gone = asked.filter((ref) => partsOf(ref).some((id) => !isKnown(ref, id, ours)))
   if (gone.length > 0 && site.accounting) {
     const missing = gone.flatMap((ref) => partsOf(ref).filter((id) => !isKnown(ref, id, ours)))
@@ -55,12 +55,33 @@ export async function pollBatch<Options>(
 const keyOf = (ref: NativeRef): string => `${ref.jobId}/${ref.attempt}`
 const partsOf = (ref: NativeRef): readonly string[] => ref.nativeId.split(' ')
 
+type Owner = ReturnType<typeof parseNativeName>
+
+/** Of rows that a scheduler said again: read once. */
+const owners = new WeakMap<NativeJob, { readonly owner: Owner }>()
+const observations = new WeakMap<NativeJob, StateObservation>()
+
+/** The attempt that a row is of, by its name; undefined: none of Drover's. */
+function ownerOf(job: NativeJob): Owner {
+  let known = owners.get(job)
+  if (known === undefined) {
+    known = { owner: parseNativeName(job.name) }
+    owners.set(job, known)
+  }
+  return known.owner
+}
+
+const NO_ROWS: readonly NativeJob[] = []
+
 /** The rows of a native id that are this attempt's: by name, of whichever part. */
 function rowsOf(ref: NativeRef, id: string, known: Known): readonly NativeJob[] {
-  const name = nativeName(ref.jobId, ref.submittedAs ?? ref.attempt)
-  return (known.get(id) ?? []).filter(
-    (job) => job.name === name || (job.name.startsWith(name) && /^[a-z]+$/.test(job.name.slice(name.length))),
-  )
+  const attempt = ref.submittedAs ?? ref.attempt
+  const isIts = (job: NativeJob): boolean => {
+    const owner = ownerOf(job)
+    return owner?.jobId === ref.jobId && owner.attempt === attempt
+  }
+  const rows = known.get(id) ?? NO_ROWS
+  return rows.every(isIts) ? rows : rows.filter(isIts)
 }
 
 /** True when the queue's answer about an id is whole: for an array, one about every task. */
@@ -137,11 +158,17 @@ function foreignArray(rows: readonly NativeJob[]): NativeObservation {
 
 /** Of several rows of one id (after a requeue) the last submitted or started. */
 function latest(rows: readonly NativeJob[]): NativeJob | undefined {
+  if (rows.length < 2) return rows[0]
   return rows.toSorted((a, b) => (a.restarts ?? 0) - (b.restarts ?? 0) || (a.startedAt ?? 0) - (b.startedAt ?? 0)).at(-1)
 }
 
-function observationOf({ word, state, cause, exitCode, reason }: NativeJob): Extract<NativeObservation, { kind: 'state' }> {
-  return {
+type StateObservation = Extract<NativeObservation, { kind: 'state' }>
+
+function observationOf(job: NativeJob): StateObservation {
+  const known = observations.get(job)
+  if (known !== undefined) return known
+  const { word, state, cause, exitCode, reason } = job
+  const observation: StateObservation = {
     kind: 'state',
     word,
     state,
@@ -149,6 +176,8 @@ function observationOf({ word, state, cause, exitCode, reason }: NativeJob): Ext
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(reason === undefined ? {} : { reason }),
   }
+  observations.set(job, observation)
+  return observation
 }
 
 /** States of tasks, the one that speaks for the array first. */

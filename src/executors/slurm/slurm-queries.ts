@@ -1,5 +1,6 @@
 import { quoteShell } from '../../driver/quote.ts'
 import { isEndState } from '../../task/states.ts'
+import { RowMemory } from '../batch/row-memory.ts'
 import type { CommandOutcome, NativeJob, NativeQuery, QueryAnswer } from '../batch/scheduler.ts'
 import { slurmState } from './slurm-states.ts'
 
@@ -84,16 +85,17 @@ export const slurmQueue: NativeQuery = {
     if (outcome.code !== 0) return UNKNOWN_ID.test(outcome.stderr) ? { kind: 'answered', jobs: [] } : couldNotAsk(outcome)
     const rows = lines(outcome.stdout)
     if (rows.at(-1) !== 'drover-end') return { kind: 'could_not_ask', reason: 'the answer of squeue was cut off' }
-    const jobs = rows.slice(0, -1).flatMap((line) => {
-      const [id, index, shown, word, submitted, start, nodes, reason, ...name] = line.split('|')
-      if (id === undefined || !/^\d+$/.test(id) || shown === undefined || word === undefined || reason === undefined) return []
-      // A heterogeneous job is its first component, whose script it runs.
-      if (/^\d+\+[1-9]\d*$/.test(shown)) return []
-      return [nativeJob({ id, index, word, submitted, start, nodes, reason, name: name.join('|') })]
-    })
-    return { kind: 'answered', jobs }
+    return { kind: 'answered', jobs: queueRows.jobsOf(rows.slice(0, -1)) }
   },
 }
+
+const queueRows = new RowMemory((line) => {
+  const [id, index, shown, word, submitted, start, nodes, reason, ...name] = line.split('|')
+  if (id === undefined || !/^\d+$/.test(id) || shown === undefined || word === undefined || reason === undefined) return []
+  // A heterogeneous job is its first component, whose script it runs.
+  if (/^\d+\+[1-9]\d*$/.test(shown)) return []
+  return [nativeJob({ id, index, word, submitted, start, nodes, reason, name: name.join('|') })]
+})
 
 /**
  * `sacct`: what has ended. Rows that speak of live jobs are left out: accounting lags, and what the queue does not know does
