@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -103,7 +104,7 @@ describe.each([
       async (name) => {
         const theirs = outcomes[name] as Outcome
         const inputs = readdirSync(join(directory, 'graphs')).filter((file) => file.startsWith(`${name}.in-`))
-        const id = `${version}-${name.replaceAll('_', '-')}-${way}`
+        const id = randomUUID()
         const run = ['workflow', 'run', join(directory, 'graphs', `${name}.json`), '--id', id, '-o', 'json']
         run.push(...inputs.flatMap((file) => ['-i', `${file.slice(name.length + 4)}:${join(directory, 'graphs', file)}`]))
         if (way === 'warm') run.push(...registries.flatMap((registry) => ['--registry', registry]))

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -89,7 +89,7 @@ function textOf(outcome: Outcome | undefined, port: string): string {
 
 describe('openssl as a shell worker of a registry', () => {
   test.each(['drover', 'tierkreis'])('generates a key, digests, signs and verifies: layout %s', async (layout) => {
-    const id = `signing-${layout}`
+    const id = randomUUID()
     const { code, stdout, stderr } = await run('signing', '--registry', registry(), '--layout', layout, '--id', id)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(JSON.parse(stdout)).toMatchObject({ state: 'succeeded', failed: [] })

@@ -1,12 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { LocalHome } from '../conformance/local-home.ts'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { until } from '../../src/testing/index.ts'
+import { DROVER_BIN, LocalHome } from '../conformance/local-home.ts'
 import { runDrover } from '../conformance/run-drover.ts'
 import { type CheckpointTree, writeCheckpointTree } from '../workflow/checkpoint-tree.ts'
 
@@ -181,6 +183,42 @@ describe("Tierkreis's visualizer", () => {
     expect(ours).toEqual(await get(urls.theirs, '/'))
     expect(ours).toMatchObject({ status: 200, body: runs.map(([name, id]) => ({ id, name })) })
   })
+
+  test('follows a run that goes on, whose controller is killed, and that is resumed', async () => {
+    const id = randomUUID()
+    const states = async (): Promise<readonly string[]> => {
+      const answer = (await get(urls.ours, `/${id}/nodes/-`)) as { readonly body?: { readonly nodes?: readonly { status: string }[] } }
+      return answer.body?.nodes?.map(({ status }) => status) ?? []
+    }
+    const chain = recorded.find(({ name }) => name === 'chain-shell-worker')
+    rmSync(join(base, 'open'), { force: true })
+    const graph = join(base, 'gated.json')
+    writeFileSync(graph, chain?.files['.N-1/outputs/body']?.text?.replace('double.run', 'gate.run') ?? '')
+    mkdirSync(join(workers, 'gate'), { recursive: true })
+    const wait = `while [ ! -e "${base}/open" ]; do sleep 0.05; done\n`
+    writeFileSync(join(workers, 'gate/main.sh'), WORKERS.double.replace('echo "doubling"\n', wait), { mode: 0o755 })
+    const args = ['workflow', 'run', graph, '--id', id, '-i', 'text="ab"', '--registry', workers]
+    const controller = spawn(process.execPath, [DROVER_BIN, ...args, '--layout', 'tierkreis', '--checkpoints', roots.ours], {
+      cwd: base,
+      env: home.environment,
+      stdio: 'ignore',
+    })
+    const ended = once(controller, 'exit')
+    onTestFinished(() => {
+      controller.kill('SIGKILL')
+      writeFileSync(join(base, 'open'), '')
+      rmSync(join(roots.ours, id), { recursive: true, force: true })
+    })
+    await until('the start of the worker', 60_000, async () => (await states())[2] === 'Started')
+    expect(await states()).toEqual(['Finished', 'Finished', 'Started', 'Not started', 'Not started'])
+    controller.kill('SIGKILL')
+    await ended
+    writeFileSync(join(base, 'open'), '')
+    const { code, stdout } = await runDrover(home.environment, ['workflow', 'resume', id, '-o', 'json'], { cwd: base })
+    expect({ code, end: JSON.parse(stdout) }).toMatchObject({ code: 0, end: { state: 'succeeded', outputs: { value: 'abab' } } })
+    expect(await states()).toEqual(Array(5).fill('Finished'))
+    expect(callPython(roots.ours, id)).toMatchObject({ [id]: { errors: '', nodes: { '-.N2': { outputs: { value: 'abab' } } } } })
+  }, 120_000)
 
   describe.each(ways)('%s', (way) => {
     test.each(runs)('%s', async (name, id) => {
