@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 import type { Drover } from '../../jobs/drover.ts'
 import { anything, dict, either, flag, list, type Shape, text, whole, word } from '../../task/shape.ts'
 import { checkJobTask, type JobTask } from '../job/job-document.ts'
-import { createJobExecutor } from '../job/job-executor.ts'
 import { jobSpecToTask } from '../job/job-spec.ts'
 import type { ExecutorKind } from '../multiple/parse-executors.ts'
 import { SCRIPT_KINDS } from '../multiple/script-kinds.ts'
@@ -93,6 +92,8 @@ function jobKind(world: ExecutorWorld): ExecutorKind {
       checkJobTask(task)
       const most = max_parallel ?? MOST_JOBS
       return lazyExecutor('job', most, async () => {
+        // With it come targets, transports and the drivers of jobs, which a run without jobs has no use for.
+        const { createJobExecutor } = await import('../job/job-executor.ts')
         const drover = await world.drover()
         const spec = job_spec ? await specOf(drover, target, job_spec, directory, world) : undefined
         return createJobExecutor({

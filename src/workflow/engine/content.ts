@@ -7,6 +7,7 @@ import type { Value } from '../values/value.ts'
  */
 export class Content {
   #value: Value | undefined
+  #make: (() => Value) | undefined
   #path: string | undefined
 
   private constructor(value: Value | undefined, path: string | undefined) {
@@ -22,6 +23,13 @@ export class Content {
   /** A value that needs no such change: a builtin's result, a journal's bytes. */
   static written(value: Value): Content {
     return new Content(value, undefined)
+  }
+
+  /** A value that is made when somebody first asks for it. */
+  static later(make: () => Value): Content {
+    const content = new Content(undefined, undefined)
+    content.#make = make
+    return content
   }
 
   /** A file, read only when somebody asks for its value. */
@@ -41,11 +49,15 @@ export class Content {
 
   /** True where the value is at hand without reading a file. */
   get inMemory(): boolean {
-    return this.#value !== undefined
+    return this.#value !== undefined || this.#make !== undefined
   }
 
   /** Reads the file where there is no value yet; that is not kept. Throws what reading throws. */
   get value(): Value {
+    if (this.#make !== undefined) {
+      this.#value = this.#make()
+      this.#make = undefined
+    }
     if (this.#value !== undefined) return this.#value
     return readFileSync(this.#path ?? '')
   }

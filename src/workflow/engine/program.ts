@@ -115,7 +115,8 @@ export function programOf(content: Content): Program {
 }
 
 function contentOf(program: Program): Content {
-  const content = Content.written(writeGraph(program.graph))
+  // Few graphs look at themselves, and the document of a large one is as large.
+  const content = Content.later(() => writeGraph(program.graph))
   programs.set(content, program)
   return content
 }
