@@ -162,10 +162,8 @@ describe('damaged', () => {
   test('of a newer format: refused, with what to do', async () => {
     const json = '[{"drover_workflow_journal":2}]'
     leave(Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`))
-    await expect(home.workflows.resume(ID, counted([]))).rejects.toMatchObject({
-      code: 'store_newer',
-      hint: expect.stringContaining('newer'),
-    })
+    const refused: unknown = await home.workflows.resume(ID, counted([])).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ code: 'store_newer', message: expect.stringMatching(/has format 2; this release reads 1/) })
     // Nothing was written into it, and nobody holds it.
     expect(readFileSync(paths().journal, 'utf8')).toContain('"drover_workflow_journal":2')
     leave(whole.subarray(0, unended()))
