@@ -75,13 +75,15 @@ const NO_ROWS: readonly NativeJob[] = []
 
 /** The rows of a native id that are this attempt's: by name, of whichever part. */
 function rowsOf(ref: NativeRef, id: string, known: Known): readonly NativeJob[] {
-  const attempt = ref.submittedAs ?? ref.attempt
-  const isIts = (job: NativeJob): boolean => {
-    const owner = ownerOf(job)
-    return owner?.jobId === ref.jobId && owner.attempt === attempt
-  }
   const rows = known.get(id) ?? NO_ROWS
-  return rows.every(isIts) ? rows : rows.filter(isIts)
+  const [first] = rows
+  if (rows.length < 2) return first === undefined || isOf(first, ref) ? rows : NO_ROWS
+  return rows.filter((job) => isOf(job, ref))
+}
+
+function isOf(job: NativeJob, ref: NativeRef): boolean {
+  const owner = ownerOf(job)
+  return owner?.jobId === ref.jobId && owner.attempt === (ref.submittedAs ?? ref.attempt)
 }
 
 /** True when the queue's answer about an id is whole: for an array, one about every task. */
