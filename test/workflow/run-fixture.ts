@@ -47,7 +47,7 @@ export class RunHome implements Disposable {
 
   /** A worker of the registry. Its script knows `$loc`, and `$1` as in the tasks' protocol; `tasks` are the branches of a `case` over the task's name. */
   worker(name: string, tasks: Readonly<Record<string, string>>): void {
-    const branches = Object.entries(tasks).map(([task, script]) => `${task})\n${script}\n;;`)
+    const branches = Object.entries(tasks).map(([task, script]) => `${task}) (\n${script}\n) ;;`)
     const text = `#!/bin/sh
 loc=\${output_dir%/outputs}; loc=\${loc##*/}
 printf 'b %s %s %s\\n' "$function_name" "$loc" $$ >>"$LEDGER"

@@ -153,11 +153,13 @@ export class ProcessCalls {
 
   /** Lets go: what runs goes on and can be attached to. Calls still awaited here reject. */
   async close(): Promise<void> {
+    // Those still awaited reject and leave the set while the spawner ends.
+    const flights = [...this.#flights]
     this.#closing.abort()
     clearInterval(this.#looks)
     // Everything asked for has been started, or not, once the spawner has ended.
     if (this.#ownsSpawner) await this.#spawner.close()
-    for (const { journal, key } of this.#flights) journal.forget(key)
+    for (const { journal, key } of flights) journal.forget(key)
     this.#flights.clear()
     for (const journal of this.#journals.values()) releaseJournal(journal)
     this.#journals.clear()

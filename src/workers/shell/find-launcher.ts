@@ -48,6 +48,14 @@ export function findLauncher(worker: string, places: LauncherPlaces): Launcher {
   return { missing: `worker "${worker}" has no program: ${where}no ${names[0]} on PATH. ${hint}` }
 }
 
+/** What holds the code of a worker that was found in a registry: its folder, or its file; of one on PATH the program. */
+export function launcherCode(worker: string, places: LauncherPlaces): string | undefined {
+  const launcher = findLauncher(worker, places)
+  if ('missing' in launcher) return undefined
+  const folder = places.registries.map((registry) => join(registry, worker)).find((path) => launcher.path.startsWith(`${path}/`))
+  return folder ?? launcher.path
+}
+
 function checked(worker: string, path: string): Launcher {
   return isExecutable(path) ? { path } : { missing: `the program of worker "${worker}" is not executable: run: chmod +x '${path}'` }
 }

@@ -3,9 +3,10 @@ import { resolve } from 'node:path'
 import type { CallIo, CheckedTask, FileExecutor, WorkerCall, WorkerEnd } from '../../workflow/calls/worker-call.ts'
 import { failedToStart } from '../process/call-end.ts'
 import { argsPathFor, type CallPaths, markEnd } from '../process/call-marks.ts'
+import { fingerprintOf } from '../process/fingerprint.ts'
 import { ProcessCalls } from '../process/process-calls.ts'
 import { callEnvironment, refusePorts } from './call-environment.ts'
-import { findLauncher, type LauncherPlaces } from './find-launcher.ts'
+import { findLauncher, type LauncherPlaces, launcherCode } from './find-launcher.ts'
 
 /** What executors of scripts take. */
 export interface ScriptExecutorOptions {
@@ -76,6 +77,11 @@ class ShellExecutor implements FileExecutor {
   async attach(call: WorkerCall, io: CallIo): Promise<WorkerEnd | undefined> {
     const end = await this.#processes.attach(call, io)
     return end === undefined ? undefined : markEnd(call, end)
+  }
+
+  async fingerprint(worker: string): Promise<string | undefined> {
+    const code = launcherCode(worker, this.#places)
+    return code === undefined ? undefined : await fingerprintOf(code)
   }
 
   async close(): Promise<void> {

@@ -4,8 +4,9 @@ import { join, resolve } from 'node:path'
 import type { CallIo, CheckedTask, FileExecutor, WorkerCall, WorkerEnd } from '../../workflow/calls/worker-call.ts'
 import { failedToStart } from '../process/call-end.ts'
 import { markEnd } from '../process/call-marks.ts'
+import { fingerprintOf } from '../process/fingerprint.ts'
 import { ProcessCalls } from '../process/process-calls.ts'
-import { findLauncher, type LauncherPlaces } from '../shell/find-launcher.ts'
+import { findLauncher, type LauncherPlaces, launcherCode } from '../shell/find-launcher.ts'
 import { launcherPlaces, type ScriptExecutorOptions } from '../shell/shell-executor.ts'
 
 /**
@@ -69,6 +70,11 @@ class StdInOutExecutor implements FileExecutor {
   async attach(call: WorkerCall, io: CallIo): Promise<WorkerEnd | undefined> {
     const end = await this.#processes.attach(call, io)
     return end === undefined ? undefined : this.#finish(call, end)
+  }
+
+  async fingerprint(worker: string): Promise<string | undefined> {
+    const code = launcherCode(worker, this.#places)
+    return code === undefined ? undefined : await fingerprintOf(code)
   }
 
   async close(): Promise<void> {

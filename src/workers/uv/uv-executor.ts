@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { CallIo, CheckedTask, FileExecutor, WorkerCall, WorkerEnd } from '../../workflow/calls/worker-call.ts'
 import { failedToStart } from '../process/call-end.ts'
+import { fingerprintOf } from '../process/fingerprint.ts'
 import { ProcessCalls } from '../process/process-calls.ts'
 import { findWorker } from './find-worker.ts'
 import { type PreparedWorker, prepareEnvironment } from './python-environment.ts'
@@ -52,6 +53,11 @@ export function createUvExecutor(options: UvExecutorOptions): FileExecutor {
     async attach(call: WorkerCall, io: CallIo): Promise<WorkerEnd | undefined> {
       const found = await findWorker(call.worker, settings.registries)
       return processes().attach(call, io, { cwd: typeof found === 'string' ? join(call.root, call.runId) : found.directory })
+    },
+    async fingerprint(name: string): Promise<string | undefined> {
+      const found = await findWorker(name, settings.registries)
+      const registry = settings.registries.find((folder) => typeof found !== 'string' && found.directory.startsWith(join(folder, name)))
+      return registry === undefined ? undefined : await fingerprintOf(join(registry, name))
     },
     async close(): Promise<void> {
       warm.close()

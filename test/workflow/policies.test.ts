@@ -1,0 +1,132 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { until } from '../../src/testing/index.ts'
+import { graph } from '../../src/workflow/builder/graph.ts'
+import { int } from '../../src/workflow/builder/port-type.ts'
+import { task } from '../../src/workflow/builder/task.ts'
+import type { OnFailure } from '../../src/workflow/run/controller.ts'
+import { processesOf } from '../conformance/local-home.ts'
+import { endOf, RunHome, textOutputs } from './run-fixture.ts'
+
+const one = (name: string) => task(name, { x: int }, { value: int })
+
+function homeWithWorker(): RunHome {
+  const home = new RunHome()
+  home.worker('w', {
+    inc: 'printf %s $(($input_x_value + 1)) >"$output_value_file"',
+    fail: 'until grep -q "^b long" "$LEDGER"; do sleep 0.02; done; echo "that is wrong" >&2; exit 7',
+    long: 'sleep 0.8; printf %s 1 >"$output_value_file"',
+    never: 'sleep 300',
+    // Fails twice.
+    flaky: 'n=$(grep -c "^b flaky $loc " "$LEDGER"); echo "try $n" >&2; [ "$n" -gt 2 ] || exit 5; printf %s "$n" >"$output_value_file"',
+  })
+  return home
+}
+
+describe.each(['drover', 'tierkreis'] as const)('layout %s', (layout) => {
+  test.each([
+    ['finish', ['e fail', 'e long'], 0],
+    ['cancel', ['e fail'], 0],
+    ['continue', ['e fail', 'e inc', 'e inc', 'e long'], 2],
+  ] as const)('on failure %s', async (onFailure: OnFailure, ends, later) => {
+    using home = homeWithWorker()
+    const g = graph({})
+    const failed = g.call(one('w.fail'), { x: 1 })
+    const long = g.call(one('w.long'), { x: 1 })
+    const after = g.call(one('w.inc'), { x: long })
+    const last = g.call(one('w.inc'), { x: after })
+    const end = await (await home.start(g.output({ a: g.call(one('w.inc'), { x: failed }), last }), { id: 'r', layout, onFailure })).ended
+    expect([end.state, end.failed.map(({ cause, message, exit_code }) => [cause, message, exit_code])]).toEqual([
+      'failed',
+      [['exit', 'that is wrong', 7]],
+    ])
+    expect(
+      home
+        .ledger()
+        .flatMap(({ what, task: name }) => (what === 'e' ? [`e ${name}`] : []))
+        .sort(),
+    ).toEqual(ends)
+    expect(home.ledger().filter(({ task: name }) => name === 'inc').length).toBe(2 * later)
+    const states = home.workflows.inspect('r').nodes.flatMap(({ type, name, state }) => (type === 'function' ? [`${name} ${state}`] : []))
+    expect(states.filter((state) => state.startsWith('w.inc')).length).toBe(3)
+    expect(states).toContain('w.fail failed')
+    await until('nothing of it to live', 10_000, () => processesOf(home.base).length === 0)
+  })
+
+  test('a time limit ends the call and its group; it is told as that', async () => {
+    using home = homeWithWorker()
+    const g = graph({})
+    const workflow = g.output({ value: g.call(one('w.never'), { x: 1 }) })
+    const end = await (await home.start(workflow, { id: 'r', layout, rules: [{ timeoutMs: 300 }] })).ended
+    expect(end.failed.map(({ cause, message }) => [cause, message])).toEqual([['timeout', expect.stringMatching(/did not end within/)]])
+    await until('nothing of it to live', 10_000, () => processesOf(home.base).length === 0)
+  })
+
+  test('retries: each attempt keeps what it left, the last one counts', async () => {
+    using home = homeWithWorker()
+    const g = graph({})
+    const workflow = g.output({ value: g.call(one('w.flaky'), { x: 1 }) })
+    const begun = performance.now()
+    const rules = [{ match: 'w.*', retries: { max: 3, when: ['exit'] as const, backoffMs: 100 } }]
+    const end = await (await home.start(workflow, { id: 'r', layout, rules })).ended
+    expect(textOutputs(end)).toEqual({ value: '3' })
+    // 100 ms, then 200 ms.
+    expect(performance.now() - begun).toBeGreaterThan(300)
+    const [loc = ''] = home.calls()
+    expect(home.calls()).toEqual([loc, loc, loc])
+    const directory = join(home.workflows.runs, 'r', loc)
+    expect(readdirSync(join(directory, 'attempts')).sort()).toEqual(['1', '2'])
+    const said = [1, 2].map((attempt) => readFileSync(join(directory, 'attempts', String(attempt), 'errors'), 'utf8'))
+    expect(said).toEqual(['try 1\n', 'try 2\n'])
+    expect(readdirSync(directory).filter((name) => name.startsWith('_'))).toEqual(['_done'])
+    expect(readdirSync(directory).includes('nodedef')).toBe(layout === 'tierkreis')
+  })
+})
+
+test.each([
+  ['a cause that is not named', [{ retries: { max: 3, when: ['timeout'] as const } }], 1],
+  ['no rule for this task', [{ match: 'other.*', retries: { max: 3 } }], 1],
+  ['a rule for its location', [{ match: '-.N*', retries: { max: 1 } }], 2],
+  ['the first rule that has it', [{ match: 'w.flaky', retries: { max: 1 } }, { retries: { max: 5 } }], 2],
+  ['any cause', [{ retries: { max: 5 } }], 3],
+])('retries: %s', async (_name, rules, calls) => {
+  using home = homeWithWorker()
+  const g = graph({})
+  const end = await (await home.start(g.output({ value: g.call(one('w.flaky'), { x: 1 }) }), { rules })).ended
+  expect(home.calls().length).toBe(calls)
+  expect(end.state).toBe(calls === 3 ? 'succeeded' : 'failed')
+})
+
+test('a controller killed after a failure: resume starts nothing more, and waits for what runs', async () => {
+  using home = homeWithWorker()
+  home.worker('v', {
+    wait: 'while [ ! -e "$LEDGER.go" ]; do sleep 0.05; done; printf %s "$input_x_value" >"$output_value_file"',
+    fail: 'exit 9',
+  })
+  const g = graph({})
+  const waited = g.call(one('v.wait'), { x: 1 })
+  const workflow = g.output({ a: g.call(one('v.fail'), { x: 1 }), b: g.call(one('v.wait'), { x: waited }) })
+  const path = join(home.base, 'graph.json')
+  writeFileSync(path, workflow.toText())
+  const child = home.spawn('workflow', 'run', path, '--registry', home.registry, '--id', 'r', '-j', '4')
+  const ended = endOf(child)
+  await until('the failure to be known', 20_000, () => {
+    const failed = home.ledger().some(({ what, task: name }) => what === 'e' && name === 'fail')
+    return failed && home.workflows.inspect('r').nodes.some(({ state }) => state === 'failed')
+  })
+  child.kill('SIGKILL')
+  await ended
+  const resuming = home.drover('workflow', 'resume', 'r', '-o', 'json')
+  await until('the next controller', 20_000, async () => (await home.workflows.summary('r')).state === 'running')
+  writeFileSync(`${home.ledgerPath}.go`, '')
+  expect(JSON.parse((await resuming).stdout)).toMatchObject({ state: 'failed', failed: [{ cause: 'exit', exit_code: 9 }] })
+  // The one that ran has its end in the journal; the one behind it was not begun.
+  expect(
+    home
+      .ledger()
+      .filter(({ task: name }) => name === 'wait')
+      .map(({ what }) => what),
+  ).toEqual(['b', 'e'])
+  expect(home.workflows.inspect('r').nodes.filter(({ name, state }) => name === 'v.wait' && state === 'succeeded').length).toBe(1)
+})
