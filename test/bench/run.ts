@@ -164,7 +164,7 @@ async function measureWorkflows(): Promise<void> {
   const { version } = bench
   const notes = [
     `Drover's times: medians of ${rounds} rounds, of the sizes ${fewRounds} and of the cold calls ${Math.min(rounds, 2)}; a library's rounds run in one process, the first of them with nothing compiled yet`,
-    'Other programs are measured once in the same run, on the same graphs, without their start: their runs take minutes',
+    'Other programs are measured once in the same run, on the same graphs: their runs take minutes. Beside the library their time is without their start, beside the command that of their whole process',
     `Node ${process.version}, ${version === undefined ? 'Tierkreis is absent' : `Tierkreis ${version}`}`,
   ]
   if (whole) writePage(page, { workflow: { notes, figures } })

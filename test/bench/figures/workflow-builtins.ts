@@ -47,8 +47,10 @@ function beside(
   if (typeof peer.time === 'string') {
     return [{ what: `${what}, library, beside ${peer.name}`, measured: `${showTimes(ours.library)}; ${peer.time}`, target }]
   }
-  const theirs = peer.time.seconds * 1_000
+  const { seconds, processSeconds = seconds } = peer.time
   return (['library', 'command'] as const).map((way) => {
+    // A command is a process, and is held against one.
+    const theirs = (way === 'library' ? seconds : processSeconds) * 1_000
     const ratio = theirs / peer.units / (median(ours[way]) / ourUnits)
     return {
       what: `${what}, ${way === 'library' ? 'library' : '`drover workflow run`'}, beside ${peer.name}`,
