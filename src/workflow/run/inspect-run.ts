@@ -93,7 +93,9 @@ function viewNode(run: NodeRun, inner: ReadonlyMap<NodeRun, readonly Scope[]>, m
       ? scopes.flatMap((scope) => viewScope(scope, inner, memory))
       : scopes.map((scope) => viewStep(scope, inner, memory))
   const isFunction = node.type === 'function'
-  const state = settledState(run.state, views, memory)
+  // Its call was ended together with the run.
+  const wasStopped = started !== undefined && run.state === 'waiting' && (times === undefined || times.ended < started.at)
+  const state = settledState(wasStopped && memory.endedAt !== undefined ? 'running' : run.state, views, memory)
   return {
     loc: run.loc,
     type: node.type,
