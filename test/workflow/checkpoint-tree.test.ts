@@ -40,7 +40,7 @@ const DIFFERENT: readonly (readonly [RegExp, string])[] = [
   [/^\.drover-calls\//, 'what the processes of calls write of their ends, so that a later controller knows them'],
   [/^-\/errors$/, "the failed nodes by the name of 2.0.9, beside `-/_error`, which is 2.1.1's"],
   [/\/errors$/, "a worker's stderr by the name of 2.0.9; `logs` is the same file"],
-  [/^-.N2\/logs$/, "a worker's stdout is in the run's log alone, its stderr here; Tierkreis copies both to both"],
+  [/^-.N2\/(logs|stdout)$/, "a script's stdout has a file of its own, its stderr is the other; Tierkreis puts both into `logs`"],
   [/^debug\/executors\//, 'the command line of a process of theirs; builtins are no processes here'],
 ]
 

@@ -5,8 +5,8 @@ import { RunFiles } from '../../workflow/run/run-files.ts'
 import type { Workflows } from '../../workflow/run/workflows.ts'
 import type { Cli } from '../cli.ts'
 
-/** Files of a call that hold what its worker said: its log, where Tierkreis's workers write their error too, and stderr. */
-const FILES = ['logs', '_error', 'errors', '_errors'] as const
+/** Files of a call that hold what its worker said: stdout, its log, where Tierkreis's workers write their error too, and stderr. */
+const FILES = ['stdout', 'logs', '_error', 'errors', '_errors'] as const
 /** Files up to this size are compared, so that a message that stands in two is printed once, bytes. */
 const MOST_COMPARED = 1 << 20
 

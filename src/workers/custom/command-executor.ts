@@ -78,7 +78,7 @@ class CommandExecutor implements FileExecutor {
     const filled: Record<string, string> = { '{worker}': call.worker, '{task}': call.task, '{args}': argsPath, '{root}': call.root }
     const argv = command.map((word) => word.replaceAll(/\{[a-z]+\}/g, (found) => filled[found] ?? found))
     if (!command.some((word) => word.includes('{args}'))) argv.push(argsPath)
-    return markEnd(call, await this.#processes.run(call, { argv, cwd, env: { TKR_DIR: call.root, ...env } }, io))
+    return markEnd(call, await this.#processes.run(call, { argv, cwd, env: { TKR_DIR: call.root, ...env }, keepStdout: true }, io))
   }
 
   async attach(call: WorkerCall, io: CallIo): Promise<WorkerEnd | undefined> {

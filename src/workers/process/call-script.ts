@@ -17,6 +17,8 @@ export interface CallScriptOptions {
   readonly stdout?: string | undefined
   /** Appended to. */
   readonly stderr: string
+  /** A log that gets the beginning of `stdout` (1 MiB at most) when the command has ended; undefined: none. */
+  readonly stdoutCopy?: string | undefined
 }
 
 /**
@@ -45,10 +47,18 @@ _d_try_files
 ${shellAssignments(options.env)}  exec ${quoteArgv(argv)}
 ) <"$_d_in" >>"$_d_out" 2>>"$_d_err"
 _d_code=$?
-# What the command left behind; this shell has a trap.
+${copyOf(options)}# What the command left behind; this shell has a trap.
 kill -TERM "-$$"
 _d_end "$_d_code" ran
 `
+}
+
+/** Most of a call's output that its run's log gets, bytes. */
+const MOST_COPIED = 1 << 20
+
+function copyOf({ stdout, stdoutCopy }: CallScriptOptions): string {
+  if (stdout === undefined || stdoutCopy === undefined) return ''
+  return `[ -s "$_d_out" ] && head -c ${MOST_COPIED} <"$_d_out" >>${quoteShell(stdoutCopy)}\n`
 }
 
 const BEGIN = `trap '' HUP

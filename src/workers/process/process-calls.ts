@@ -26,6 +26,8 @@ export interface CallCommand {
   readonly stdin?: string
   /** Absolute path of a file that is appended to. Default: the run's log (`logs_path`), or nowhere where that is null. */
   readonly stdoutPath?: string
+  /** The call's stdout is kept apart, in `stdout` of its directory; the run's log gets a copy when it has ended. Default false. */
+  readonly keepStdout?: boolean
 }
 
 /** What `ProcessCalls` takes. */
@@ -89,7 +91,8 @@ export class ProcessCalls {
         cwd: command.cwd,
         env: command.env ?? {},
         stdin: command.stdin,
-        stdout: command.stdoutPath ?? logsPath(call),
+        stdout: command.stdoutPath ?? (command.keepStdout ? join(call.directory, 'stdout') : logsPath(call)),
+        stdoutCopy: command.keepStdout ? logsPath(call) : undefined,
         stderr: join(call.directory, 'errors'),
       })
       journal.writeScript(scriptPath, script)

@@ -71,7 +71,7 @@ class ShellExecutor implements FileExecutor {
       return failedToStart(call, error instanceof Error ? error.message : String(error))
     }
     const env = { ...callEnvironment(call), ...this.#options.env }
-    return markEnd(call, await this.#processes.run(call, { argv: [launcher.path, argsPath], cwd: call.root, env }, io))
+    return markEnd(call, await this.#processes.run(call, { argv: [launcher.path, argsPath], cwd: call.root, env, keepStdout: true }, io))
   }
 
   async attach(call: WorkerCall, io: CallIo): Promise<WorkerEnd | undefined> {
