@@ -59,6 +59,7 @@ async function run(cli: Cli, given: string, flags: RunFlags): Promise<void> {
     layout: flags.layout,
     onFailure: flags.onFailure,
     rules: rulesOf(flags),
+    onWarning: (message: string) => void cli.say(`warning: ${message}`),
     ...(flags.id === undefined ? {} : { id: flags.id }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...(flags.jobs === undefined ? {} : { maxParallel: flags.jobs }),

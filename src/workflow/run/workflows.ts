@@ -51,6 +51,8 @@ export interface RunOptions {
   /** Most calls of workers at one time over all executors. Default: no limit but theirs. */
   readonly maxParallel?: number
   readonly rules?: readonly CallRule[]
+  /** Told what validation finds odd but does not refuse, an input that the graph doesn't have among it. Default: nobody. */
+  readonly onWarning?: (message: string) => void
 }
 
 /** A run in a list. Times are ISO 8601 in UTC. */
@@ -82,15 +84,21 @@ export class Workflows {
    * and DroverError `conflict` for an id that is taken; nothing was started then.
    */
   async start(graph: GraphData | Uint8Array, options: RunOptions): Promise<WorkflowRun> {
-    const description = await this.create(graph, options)
-    return await openRun(description, { runs: this.runs, executors: options.executors, version: this.#version })
+    const data = readDocument(graph, options)
+    const description = await this.#create(data, graph, options)
+    const open = { runs: this.runs, executors: options.executors, version: this.#version }
+    // Of a document the run's file holds the same bytes. What a program gives may lose types on its way into the file.
+    return await openRun(description, data === graph ? open : { ...open, graph: data })
   }
 
   /** As `start`, but leaves the run to be taken up by `resume`, in this process or another. */
   async create(graph: GraphData | Uint8Array, options: RunOptions): Promise<RunDescription> {
-    const data = graph instanceof Uint8Array ? parseGraph(graph, options.source) : graph
+    return await this.#create(readDocument(graph, options), graph, options)
+  }
+
+  async #create(data: GraphData, graph: GraphData | Uint8Array, options: RunOptions): Promise<RunDescription> {
     const inputs = options.inputs ?? new Map()
-    await refuseUnrunnable(data, inputs.keys(), options.executors)
+    await refuseUnrunnable(data, inputs.keys(), options)
     const id = options.id ?? randomUUID()
     const root = options.checkpoints ?? this.runs
     if (options.checkpoints !== undefined && existsSync(join(options.checkpoints, id))) {
@@ -243,9 +251,16 @@ const NO_EXECUTORS: ExecutorSet = { executors: new Map(), assign: () => 'none' }
 /** Without a limit of its own a run is bounded by its executors. */
 const MOST_PARALLEL = 1_000_000
 
-async function refuseUnrunnable(graph: GraphData, given: Iterable<string>, executors: ExecutorSet): Promise<void> {
-  const problems = validateGraph(graph, { given }).filter(({ severity }) => severity === 'error')
-  const messages = problems.map(({ message }) => message)
+function readDocument(graph: GraphData | Uint8Array, { source }: RunOptions): GraphData {
+  return graph instanceof Uint8Array ? parseGraph(graph, source) : graph
+}
+
+async function refuseUnrunnable(graph: GraphData, given: Iterable<string>, { executors, onWarning }: RunOptions): Promise<void> {
+  const messages: string[] = []
+  for (const { severity, message } of validateGraph(graph, { given })) {
+    if (severity === 'error') messages.push(message)
+    else onWarning?.(message)
+  }
   for (const [worker, tasks] of collectTasks(graph)) {
     if (worker === 'builtins') continue
     const byExecutor = new Map<string, CheckedTask[]>()
