@@ -190,8 +190,9 @@ export class WorkflowEngine {
       else this.#fail(run, remembered.failure ?? { cause: 'lost', message: 'no result was kept' })
       return undefined
     }
-    this.running++
+    // It may refuse the node.
     this.#observer.nodeStarted?.(run)
+    this.running++
     return run
   }
 

@@ -49,6 +49,7 @@ export function inspectRun(runs: string, description: RunDescription): Inspected
   const records = existsSync(paths.journal) ? readJournal(paths.journal).records : []
   const memory = recallRun(records, description.root)
   const inner = new Map<NodeRun, Scope[]>()
+  const opened: Scope[] = []
   const functions = new Map<string, NodeRun>()
   const engine = new WorkflowEngine(compileProgram(parseGraph(readFileSync(paths.graph))), readInputs(runs, description), {
     maxOpen: Number.POSITIVE_INFINITY,
@@ -56,6 +57,7 @@ export function inspectRun(runs: string, description: RunDescription): Inspected
     retries: memory.retries,
     observer: {
       scopeOpened: (scope) => {
+        opened.push(scope)
         if (scope.owner === undefined) return
         const scopes = inner.get(scope.owner)
         if (scopes === undefined) inner.set(scope.owner, [scope])
@@ -71,27 +73,33 @@ export function inspectRun(runs: string, description: RunDescription): Inspected
     const key = keyOf(run)
     if (key === undefined || !isUnderWay(memory, key)) engine.abandon(run)
   }
-  return { nodes: viewScope(engine.root, inner, memory), outputs: engine.outputs, memory, functions }
+  return { nodes: viewScopes(opened, inner, memory), outputs: engine.outputs, memory, functions }
 }
 
 function keyOf(run: NodeRun): string | undefined {
   return run.scope.memory && nodeKey([run.scope.memory.id, run.index])
 }
 
-function viewScope(scope: Scope, inner: ReadonlyMap<NodeRun, readonly Scope[]>, memory: RunMemory): readonly NodeView[] {
-  return scope.runs.flatMap((run) => (run === undefined ? [] : [viewNode(run, inner, memory)]))
+/** The nodes of the first scope. What is inside others was opened after them: no recursion, for graphs may be thousands deep. */
+function viewScopes(opened: readonly Scope[], inner: ReadonlyMap<NodeRun, readonly Scope[]>, memory: RunMemory): readonly NodeView[] {
+  const views = new Map<Scope, readonly NodeView[]>()
+  for (const scope of opened.toReversed()) {
+    const nodes = scope.runs.flatMap((run) => (run === undefined ? [] : [viewNode(run, inner.get(run) ?? [], views, memory)]))
+    views.set(scope, nodes)
+  }
+  const [root] = opened
+  return (root && views.get(root)) ?? []
 }
 
-function viewNode(run: NodeRun, inner: ReadonlyMap<NodeRun, readonly Scope[]>, memory: RunMemory): NodeView {
+function viewNode(run: NodeRun, scopes: readonly Scope[], known: ReadonlyMap<Scope, readonly NodeView[]>, memory: RunMemory): NodeView {
   const node = run.scope.program.node(run.index)
   const key = keyOf(run)
   const started = key === undefined ? undefined : memory.started.get(key)
   const times = key === undefined ? undefined : memory.times.get(key)
-  const scopes = inner.get(run) ?? []
   const views =
     node.type === 'eval'
-      ? scopes.flatMap((scope) => viewScope(scope, inner, memory))
-      : scopes.map((scope) => viewStep(scope, inner, memory))
+      ? scopes.flatMap((scope) => known.get(scope) ?? [])
+      : scopes.map((scope) => viewStep(scope, known.get(scope) ?? [], memory))
   const isFunction = node.type === 'function'
   // Its call was ended together with the run.
   const wasStopped = started !== undefined && run.state === 'waiting' && (times === undefined || times.ended < started.at)
@@ -112,8 +120,7 @@ function viewNode(run: NodeRun, inner: ReadonlyMap<NodeRun, readonly Scope[]>, m
 }
 
 /** An iteration of a loop, or an element of a map. */
-function viewStep(scope: Scope, inner: ReadonlyMap<NodeRun, readonly Scope[]>, memory: RunMemory): NodeView {
-  const views = viewScope(scope, inner, memory)
+function viewStep(scope: Scope, views: readonly NodeView[], memory: RunMemory): NodeView {
   const state = settledState(stateOf(scope, views), views, memory)
   return {
     loc: scope.loc,

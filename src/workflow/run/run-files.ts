@@ -139,8 +139,13 @@ export function placeContent(content: Content, path: string): void {
 
 /** The name of a port's file. Throws InputError for a port that would lie outside the directory of outputs. */
 export function portFile(port: string): string {
-  if (!/[/\0]/.test(port) && port !== '' && port !== '.' && port !== '..' && Buffer.byteLength(port) <= MOST_NAME_BYTES) return port
+  if (isPortFile(port)) return port
   throw new InputError('invalid_task', `the port ${JSON.stringify(port)} can't name a file, so no worker can be given it`)
+}
+
+/** Whether a port can name a file in the directory of outputs. */
+export function isPortFile(port: string): boolean {
+  return !/[/\0]/.test(port) && port !== '' && port !== '.' && port !== '..' && Buffer.byteLength(port) <= MOST_NAME_BYTES
 }
 
 /** A reader sees the whole file or none. */

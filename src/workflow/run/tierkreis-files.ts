@@ -1,6 +1,6 @@
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { writeCallArgs } from '../calls/call-args.ts'
 import { Content } from '../engine/content.ts'
 import type { EngineObserver } from '../engine/engine.ts'
@@ -13,7 +13,7 @@ import { type Dict, isDict, isList, type Value } from '../values/value.ts'
 import { VALUE_DIALECTS } from '../values/value-dialect.ts'
 import type { RunState } from './journal-record.ts'
 import type { RunDescription } from './run-directory.ts'
-import { placeContent, portFile, RunFiles, writeAtomically } from './run-files.ts'
+import { isPortFile, placeContent, portFile, RunFiles, writeAtomically } from './run-files.ts'
 
 /** The release whose directories are written. */
 const VERSION = '2.1.1'
@@ -207,7 +207,10 @@ export class TierkreisFiles extends RunFiles {
   }
 
   #place(home: string, contents: ReadonlyMap<string, Content>): void {
-    for (const [port, content] of contents) placeContent(content, join(home, 'outputs', portFile(port)))
+    for (const [port, content] of contents) {
+      // Only a task in memory can have such a port; whatever reads it has it from memory.
+      if (isPortFile(port)) placeContent(content, join(home, 'outputs', portFile(port)))
+    }
   }
 
   #define(home: string, definition: Dict): void {
@@ -275,6 +278,8 @@ function made(home: string): string {
 }
 
 function touch(path: string): void {
+  // A worker may have taken its directory away.
+  if (!existsSync(dirname(path))) mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   writeFileSync(path, '', { flag: 'a', mode: 0o600 })
 }
 
