@@ -8,6 +8,7 @@ import type { ExecutorSet } from '../calls/worker-call.ts'
 import { compileProgram } from '../engine/program.ts'
 import type { Contents } from '../engine/scope.ts'
 import { parseGraph } from '../model/graph-codec.ts'
+import type { GraphData } from '../model/graph-data.ts'
 import { CallCache } from './call-cache.ts'
 import { WorkflowController } from './controller.ts'
 import { JournalFile } from './journal-file.ts'
@@ -117,6 +118,8 @@ export interface OpenRunOptions {
   readonly executors: ExecutorSet
   /** For messages and the lease. */
   readonly version: string
+  /** What the run's file of the graph holds, where it was just read. Default: it is read. */
+  readonly graph?: GraphData
   /** Locations whose results are to be forgotten first, with those of all that depends on them. */
   readonly retry?: readonly string[]
   /** Only ends it, and writes down by whom it was cancelled: calls that an earlier controller left running are ended by their executors. */
@@ -145,8 +148,8 @@ export async function openRun(description: RunDescription, options: OpenRunOptio
     throw error
   }
 
-  function takeRun(description: RunDescription, { runs, executors, retry = [], cancel }: OpenRunOptions, lease: Lease): WorkflowRun {
-    const program = compileProgram(parseGraph(readFileSync(paths.graph)))
+  function takeRun(description: RunDescription, { runs, executors, graph, retry = [], cancel }: OpenRunOptions, lease: Lease): WorkflowRun {
+    const program = compileProgram(graph ?? parseGraph(readFileSync(paths.graph)))
     const { journal: file, records } = existsSync(paths.journal)
       ? JournalFile.resume(paths.journal)
       : { journal: JournalFile.create(paths.journal), records: [] }
