@@ -158,12 +158,12 @@ async function measureWorkflows(): Promise<void> {
     'workflow-engine': () => measureWorkflowEngine(bench, rounds),
     'workflow-builtins': () => measureWorkflowBuiltins(bench, rounds),
     'workflow-sizes': () => measureWorkflowSizes(bench, fewRounds),
-    'workflow-calls': () => measureWorkflowCalls(bench, rounds, Math.min(rounds, 2)),
+    'workflow-calls': () => measureWorkflowCalls(bench, rounds, 1),
     'workflow-idle': () => measureWorkflowIdle(bench),
   })
   const { version } = bench
   const notes = [
-    `Drover's times: medians of ${rounds} rounds, of the sizes ${fewRounds} and of the cold calls ${Math.min(rounds, 2)}; a library's rounds run in one process, the first of them with nothing compiled yet`,
+    `Drover's times: medians of ${rounds} rounds, of the sizes ${fewRounds}, the cold calls once; a library's rounds run in one process, the first of them with nothing compiled yet`,
     'Other programs are measured once in the same run, on the same graphs: their runs take minutes. Beside the library their time is without their start, beside the command that of their whole process',
     `Node ${process.version}, ${version === undefined ? 'Tierkreis is absent' : `Tierkreis ${version}`}`,
   ]
