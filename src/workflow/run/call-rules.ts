@@ -4,7 +4,7 @@ import type { CallFailure } from '../calls/worker-call.ts'
 export interface CallRetries {
   /** Tries after the first. Default 0. */
   readonly max: number
-  /** Causes that are retried; default all but `start`. */
+  /** Causes that are retried; default all but a `start` that would fail again. */
   readonly when?: readonly CallFailure[]
   /** Wait before the second try, ms; doubled each time. Default 0. */
   readonly backoffMs?: number
@@ -37,9 +37,9 @@ export function resolveRule(rules: readonly CallRule[], name: string, loc: strin
 }
 
 /** Whether this failure of this attempt is followed by another; then after how many ms. */
-export function retryDelay(retries: CallRetries, cause: CallFailure, attempt: number): number | undefined {
+export function retryDelay(retries: CallRetries, cause: CallFailure, attempt: number, transient: boolean): number | undefined {
   if (attempt > retries.max) return undefined
-  if (retries.when === undefined ? cause === 'start' : !retries.when.includes(cause)) return undefined
+  if (retries.when === undefined ? cause === 'start' && !transient : !retries.when.includes(cause)) return undefined
   return (retries.backoffMs ?? 0) * 2 ** (attempt - 1)
 }
 

@@ -1,24 +1,13 @@
-import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { DroverError } from '../../errors.ts'
-import { callMessage } from '../calls/call-message.ts'
-import { checkOutputs } from '../calls/check-outputs.ts'
-import {
-  type CallFailure,
-  type ExecutorSet,
-  takesValues,
-  type WorkerCall,
-  type WorkerEnd,
-  type WorkerExecutor,
-} from '../calls/worker-call.ts'
-import { Content } from '../engine/content.ts'
+import { type CallFailure, type ExecutorSet, takesValues } from '../calls/worker-call.ts'
 import { WorkflowEngine } from '../engine/engine.ts'
 import type { Program } from '../engine/program.ts'
 import type { Contents, NodeFailure, NodeRun } from '../engine/scope.ts'
 import { runBuiltinNode } from './builtin-node.ts'
 import type { CallCache } from './call-cache.ts'
+import { type CallEnd, CallPerformer, type DueCall } from './call-performer.ts'
 import { CallQueue } from './call-queue.ts'
-import { type CallRule, type ResolvedRule, resolveRule, retryDelay } from './call-rules.ts'
+import { type CallRule, resolveRule, retryDelay } from './call-rules.ts'
 import type { RunState } from './journal-record.ts'
 import type { RunFiles } from './run-files.ts'
 import type { RunJournal } from './run-journal.ts'
@@ -50,18 +39,6 @@ export interface ControllerEnd {
   readonly failures: readonly NodeRun[]
 }
 
-interface Waiting {
-  readonly run: NodeRun
-  readonly worker: string
-  readonly task: string
-  readonly rule: ResolvedRule
-  readonly attempt: number
-  /** Started by an earlier controller. */
-  readonly attach: boolean
-  /** Attempt of an earlier controller that may live on with inputs that don't count any more: it is ended first. */
-  readonly outdated: number | undefined
-}
-
 /** How long builtins run before calls, timers and signals get their turn, ms. */
 const SLICE_MS = 20
 
@@ -72,12 +49,13 @@ const SLICE_MS = 20
 export class WorkflowController {
   readonly #options: ControllerOptions
   readonly #engine: WorkflowEngine
-  readonly #queue: CallQueue<Waiting>
+  readonly #queue: CallQueue<DueCall>
   readonly #stop = new AbortController()
   /** Ends calls in memory, that nobody could attach to later. */
   readonly #leave = new AbortController()
   /** Runs of calls under way, by node. */
   readonly #calls = new Set<Promise<void>>()
+  readonly #performer: CallPerformer
   readonly #delays = new Set<NodeJS.Timeout>()
   #delayed = 0
   /** Calls of an earlier controller that the engine has not come to yet. */
@@ -93,6 +71,14 @@ export class WorkflowController {
   constructor(options: ControllerOptions) {
     this.#options = options
     const { executors } = options.executors
+    this.#performer = new CallPerformer({
+      files: options.files,
+      cache: options.cache,
+      log: options.log,
+      stop: this.#stop.signal,
+      leave: this.#leave.signal,
+      isEnding: () => this.#isEnding,
+    })
     this.#left = [...options.memory.started.values()].filter(({ isOpen }) => isOpen).length
     const limits = new Map(Array.from(executors, ([name, { maxParallel }]) => [name, maxParallel]))
     this.#queue = new CallQueue(limits, options.maxParallel)
@@ -244,14 +230,13 @@ export class WorkflowController {
     await Promise.all(taken.map(({ key, item }) => this.#endOutdated(key, item)))
     const ready: {
       readonly key: string
-      readonly item: Waiting
-      readonly executor: WorkerExecutor
+      readonly item: DueCall
       readonly start: () => Promise<CallEnd>
     }[] = []
     for (const { key, item } of taken) {
       const executor = this.#options.executors.executors.get(key)
       if (executor === undefined) throw new DroverError('internal', `no executor is named "${key}"`, { level: 'internal' })
-      ready.push({ key, item, executor, start: this.#prepare(item, executor) })
+      ready.push({ key, item, start: this.#performer.prepare(item, executor) })
       if (!item.attach) this.#options.journal.started(item.run, item.attempt, key)
     }
     await this.#options.journal.sync()
@@ -267,127 +252,14 @@ export class WorkflowController {
     }
   }
 
-  async #endOutdated(key: string, { run, worker, task, outdated }: Waiting): Promise<void> {
+  async #endOutdated(key: string, item: DueCall): Promise<void> {
     const executor = this.#options.executors.executors.get(key)
-    if (outdated === undefined || executor === undefined) return
-    if (!takesValues(executor)) {
-      await executor.attach(this.#options.files.describeCall(run, worker, task, outdated, undefined), { signal: AbortSignal.abort() })
-    }
-    this.#options.journal.stopped(run)
+    if (item.outdated === undefined || executor === undefined) return
+    await this.#performer.endOutdated(item, item.outdated, executor)
+    this.#options.journal.stopped(item.run)
   }
 
-  #prepare(item: Waiting, executor: WorkerExecutor): () => Promise<CallEnd> {
-    const { files } = this.#options
-    const { run, worker, task, attempt, rule } = item
-    if (takesValues(executor)) return () => this.#invoke(item, executor)
-    let call: WorkerCall
-    try {
-      call = item.attach
-        ? files.describeCall(run, worker, task, attempt, rule.timeoutMs)
-        : files.prepareCall(run, worker, task, attempt, rule.timeoutMs)
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      return async () => ({ failure: { cause: 'start', message: `the call's files cannot be made: ${message}` }, transient: true })
-    }
-    return async () => {
-      const io = { signal: this.#stop.signal }
-      if (item.attach) {
-        const end = await executor.attach(call, io)
-        if (end !== undefined) return await this.#settle(call, end)
-        if (this.#isEnding) return { cancelled: true }
-        // The worker that was cut off may have taken anything away.
-        call = files.prepareCall(run, worker, task, attempt, rule.timeoutMs)
-      }
-      const cached = rule.cache ? await this.#fromCache(call, executor) : undefined
-      if (cached !== undefined) return { outputs: cached }
-      const settled = await this.#settle(call, await executor.run(call, io))
-      if (rule.cache && 'outputs' in settled) await this.#intoCache(call, executor)
-      return settled
-    }
-  }
-
-  /** A cache that can't be read or written costs a call, never the run. */
-  async #fromCache(call: WorkerCall, executor: WorkerExecutor): Promise<Contents | undefined> {
-    try {
-      return await this.#options.cache?.find(call, executor)
-    } catch (error) {
-      this.#options.log(`${call.loc} is not taken from the cache: ${error instanceof Error ? error.message : String(error)}`)
-      return undefined
-    }
-  }
-
-  async #intoCache(call: WorkerCall, executor: WorkerExecutor): Promise<void> {
-    try {
-      await this.#options.cache?.keep(call, executor)
-    } catch (error) {
-      this.#options.log(`${call.loc} is not kept in the cache: ${error instanceof Error ? error.message : String(error)}`)
-    }
-  }
-
-  /** What an executor's word and the files together say. */
-  async #settle(call: WorkerCall, end: WorkerEnd): Promise<CallEnd> {
-    if (end.outcome === 'cancelled') return { cancelled: true }
-    const done = join(call.directory, '_done')
-    if (end.outcome === 'failed') {
-      mark(join(call.directory, '_error'))
-      const { cause, message, exitCode, signal } = end
-      const failure = { cause, message, ...(exitCode === undefined ? {} : { exitCode }), ...(signal === undefined ? {} : { signal }) }
-      return { failure, transient: end.transient ?? false }
-    }
-    const declared = Object.keys(call.args.outputs)
-    const { missing } = await checkOutputs(call)
-    // A port that a worker leaves out on purpose: it says itself that it is done, and has written others.
-    if (missing.length > 0 && (!existsSync(done) || missing.length === declared.length)) {
-      mark(join(call.directory, '_error'))
-      const ports = missing.map((port) => `"${port}"`).join(', ')
-      const message = await callMessage(call, '')
-      return {
-        failure: {
-          cause: 'missing_output',
-          message: `the task ended well but wrote no output ${ports}${message === '' ? '' : `; it said: ${message}`}`,
-        },
-        transient: false,
-      }
-    }
-    const outputs = this.#options.files.outputsOf(call)
-    mark(done)
-    return { outputs }
-  }
-
-  async #invoke(item: Waiting, executor: Extract<WorkerExecutor, { invoke: unknown }>): Promise<CallEnd> {
-    const { run, worker, task, attempt, rule } = item
-    const limit = new AbortController()
-    const timer = rule.timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(), rule.timeoutMs)
-    const signal = AbortSignal.any([this.#stop.signal, this.#leave.signal, limit.signal])
-    const ended = Promise.withResolvers<CallEnd>()
-    const stop = (): void => {
-      ended.resolve(
-        limit.signal.aborted
-          ? { failure: { cause: 'timeout', message: `no end within ${rule.timeoutMs} ms` }, transient: false }
-          : { cancelled: true },
-      )
-    }
-    signal.addEventListener('abort', stop, { once: true })
-    try {
-      const inputs = new Map<string, Uint8Array>()
-      for (const [port, ref] of run.scope.program.node(run.index).inputs) {
-        const content = run.scope.content(ref)
-        if (content !== undefined) inputs.set(port, content.bytes)
-      }
-      const call = { runId: this.#options.files.runId, loc: run.loc, worker, task, attempt, inputs }
-      executor.invoke(call, { signal }).then(
-        (values) => ended.resolve({ outputs: new Map(Array.from(values, ([port, value]) => [port, Content.of(value)])) }),
-        (error: unknown) =>
-          ended.resolve({ failure: { cause: 'task', message: error instanceof Error ? error.message : String(error) }, transient: false }),
-      )
-      return await ended.promise
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', stop)
-    }
-  }
-
-  async #perform(key: string, item: Waiting, start: () => Promise<CallEnd>): Promise<void> {
+  async #perform(key: string, item: DueCall, start: () => Promise<CallEnd>): Promise<void> {
     const { run } = item
     const started = Date.now()
     const end = await start()
@@ -405,7 +277,10 @@ export class WorkflowController {
       return
     }
     const { failure } = end
-    const delay = this.#ending === undefined ? retryDelay(item.rule.retries, failure.cause as CallFailure, item.attempt) : undefined
+    const delay =
+      this.#ending === undefined
+        ? retryDelay(item.rule.retries, failure.cause as CallFailure, item.attempt, end.transient ?? false)
+        : undefined
     if (delay === undefined) {
       this.#failed(run, failure, started)
       return
@@ -489,18 +364,5 @@ export class WorkflowController {
       })
     }
     this.#awake = false
-  }
-}
-
-type CallEnd =
-  | { readonly outputs: Contents }
-  | { readonly failure: NodeFailure; readonly transient: boolean }
-  | { readonly cancelled: true }
-
-function mark(path: string): void {
-  try {
-    writeFileSync(path, '', { flag: 'a', mode: 0o600 })
-  } catch {
-    // The worker has taken its directory away; the journal has the end.
   }
 }
