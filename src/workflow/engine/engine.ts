@@ -3,6 +3,7 @@ import { type GraphAction, GraphReactor } from '../../graph/reactor.ts'
 import type { EvalNode, IfElseNode, LoopNode, MapNode, PortRef } from '../model/graph-data.ts'
 import type { Content } from './content.ts'
 import { mapElements, mapOutputs, mapRetries, partialGraph, readContinue } from './control-nodes.ts'
+import { bodyOf, givenTo, inputsOf, missingPort } from './inner-inputs.ts'
 import type { Memory } from './memory.ts'
 import { type Program, programOf } from './program.ts'
 import { mostOf, outputRetries, portRetries, retryInside, retryOf, retryOfNode } from './retries.ts'
@@ -30,6 +31,10 @@ export interface EngineOptions {
 }
 
 type Id = NodeRun | BranchWait
+
+/*
+ * One thing, though long: the state of a run, that each kind of node moves on in its own way. What they compute from it is elsewhere.
+ */
 
 /**
  * Runs a graph of Tierkreis without doing anything itself: it hands out function nodes that are ready (`next`) and is told how
@@ -59,7 +64,7 @@ export class WorkflowEngine {
     this.#maxOpen = options.maxOpen ?? 1_000
     this.#retries = options.retries?.size ? options.retries : undefined
     this.#observer = options.observer ?? {}
-    this.root = new Scope(program, this.#inputsOf(program, inputs, program.document))
+    this.root = new Scope(program, inputsOf(program, inputs, program.document))
     this.root.memory = options.memory
     this.#open(this.root)
   }
@@ -197,21 +202,21 @@ export class WorkflowEngine {
   }
 
   #startEval(run: NodeRun, node: EvalNode): void {
-    const body = this.#body(run, node.graph)
+    const body = bodyOf(run, node.graph)
     const program = programOf(body)
     const consumed = run.scope.program.consumed(run.index)
     // An eval whose port `body` is read gives the graph with these inputs fixed (partial application) instead of running it.
     if (consumed.includes('body') && !program.node(program.output).inputs.has('body') && consumed.length === 1) {
-      this.#end(run, new Map([['body', partialGraph(program, this.#given(run))]]))
+      this.#end(run, new Map([['body', partialGraph(program, givenTo(run))]]))
       return
     }
-    this.#openInner(run, program, this.#inputsOf(program, this.#given(run), body, run.scope), '', 0, this.#retriesOf(run, node.graph))
+    this.#openInner(run, program, inputsOf(program, givenTo(run), body, run.scope), '', 0, this.#retriesOf(run, node.graph))
   }
 
   #startLoop(run: NodeRun, node: LoopNode): void {
-    const body = this.#body(run, node.body)
+    const body = bodyOf(run, node.body)
     const program = programOf(body)
-    this.#openInner(run, program, this.#inputsOf(program, this.#given(run), body, run.scope), 'L0', 0, this.#retriesOf(run, node.body))
+    this.#openInner(run, program, inputsOf(program, givenTo(run), body, run.scope), 'L0', 0, this.#retriesOf(run, node.body))
   }
 
   #nextIteration(run: NodeRun, node: LoopNode, last: Scope, outputs: Contents): void {
@@ -228,15 +233,15 @@ export class WorkflowEngine {
       this.#end(run, outputs)
       return
     }
-    const body = this.#body(run, node.body)
+    const body = bodyOf(run, node.body)
     const program = programOf(body)
-    const inputs = new Map([...this.#given(run), ...outputs])
+    const inputs = new Map([...givenTo(run), ...outputs])
     const iteration = last.position + 1
-    this.#openInner(run, program, this.#inputsOf(program, inputs, body, run.scope), `L${iteration}`, iteration, retries)
+    this.#openInner(run, program, inputsOf(program, inputs, body, run.scope), `L${iteration}`, iteration, retries)
   }
 
   #startMap(run: NodeRun, node: MapNode): void {
-    const body = this.#body(run, node.body)
+    const body = bodyOf(run, node.body)
     run.elements = mapElements(run, node, programOf(body))
     if (run.elements.list.length === 0) this.#end(run, new Map())
     else this.#openElement(run)
@@ -264,7 +269,7 @@ export class WorkflowEngine {
     this.#openInner(
       run,
       elements.program,
-      this.#inputsOf(elements.program, inputs, body, run.scope),
+      inputsOf(elements.program, inputs, body, run.scope),
       `M${element.label}`,
       position,
       this.#retriesOf(run, node.body, refs),
@@ -273,7 +278,7 @@ export class WorkflowEngine {
 
   #choose(run: NodeRun, node: IfElseNode): void {
     const pred = run.scope.content(node.pred)
-    if (pred === undefined) throw missing(run, 'predicate', node.pred)
+    if (pred === undefined) throw missingPort(run, 'predicate', node.pred)
     const branch = pred.isTrue ? node.ifTrue : node.ifFalse
     const target = branch.node < 0 ? undefined : run.scope.program.node(branch.node).type
     if (node.type === 'eifelse' || target === undefined || target === 'const' || target === 'input') {
@@ -425,45 +430,6 @@ export class WorkflowEngine {
     for (const run of scope.runs) if (run !== undefined && this.#reactor.has(run)) this.#push(this.#reactor.removeNode(run))
   }
 
-  #body(run: NodeRun, ref: PortRef): Content {
-    const content = run.scope.content(ref)
-    if (content === undefined) throw missing(run, 'graph', ref)
-    return content
-  }
-
-  /** What a node's ports hold. */
-  #given(run: NodeRun): Contents {
-    const contents = new Map<string, Content>()
-    for (const [port, ref] of run.scope.program.node(run.index).inputs) {
-      const content = run.scope.content(ref)
-      if (content !== undefined) contents.set(port, content)
-    }
-    return contents
-  }
-
-  /**
-   * A graph's inputs: values fixed in advance, over them what is given, over that what names an output of the run, as Tierkreis has
-   * it, and itself, for recursion.
-   */
-  #inputsOf(program: Program, given: Contents, body: Content, near?: Scope): Contents {
-    const inputs = new Map([...program.fixed, ...given])
-    for (const [port, ref] of program.graph.fixedRefs ?? []) {
-      const content = this.#outputAt(ref.loc, ref.port, near)
-      if (content !== undefined) inputs.set(port, content)
-    }
-    return inputs.set('body', body)
-  }
-
-  /** An output named by its location, in a scope around `near` or the root; undefined where it isn't there. */
-  #outputAt(loc: string, port: string, near: Scope | undefined): Content | undefined {
-    const at = loc.lastIndexOf('.N')
-    const around = loc.slice(0, Math.max(0, at))
-    for (let scope = near; scope !== undefined; scope = scope.owner?.scope) {
-      if (scope.loc === around) return scope.content({ node: Number(loc.slice(at + 2)), port })
-    }
-    return undefined
-  }
-
   /** What holds for a scope inside a node, whose inputs are these ports of the scope around it. */
   #retriesOf(run: NodeRun, body: PortRef, refs?: Iterable<readonly [string, PortRef]>): ScopeRetries | undefined {
     if (this.#retries === undefined) return undefined
@@ -485,9 +451,4 @@ interface ScopeRetries {
 function known(run: NodeRun | undefined): NodeRun {
   if (run === undefined) throw new DroverError('internal', 'a node was asked for before those it waits for', { level: 'internal' })
   return run
-}
-
-function missing(run: NodeRun, what: string, ref: PortRef): DroverError {
-  const from = ref.node < 0 ? `the graph's input "${ref.port}"` : `port "${ref.port}" of node ${ref.node}`
-  return new DroverError('invalid_task', `node ${run.loc} has no ${what}: ${from} gave nothing`, { level: 'input' })
 }
