@@ -34,7 +34,12 @@ function pythonRegistry(bench: WorkflowBench): string {
     join(worker, 'pyproject.toml'),
     `[project]\nname = "bench_nothing"\nversion = "0.1.0"\nrequires-python = ">=3.12"\ndependencies = ["tierkreis==${bench.version}"]\n`,
   )
-  execFileSync(bench.uv, ['sync', '--quiet'], { cwd: worker, env: { ...process.env, ...bench.uvEnvironment }, stdio: 'pipe' })
+  // As after its first call: where PYTHONDONTWRITEBYTECODE is set, every interpreter of either side would compile all it imports.
+  execFileSync(bench.uv, ['sync', '--quiet', '--compile-bytecode'], {
+    cwd: worker,
+    env: { ...process.env, ...bench.uvEnvironment },
+    stdio: 'pipe',
+  })
   return registry
 }
 
