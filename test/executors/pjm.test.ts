@@ -292,6 +292,7 @@ describe('faults', () => {
       const job = await submit(home, { run: 'sleep 60' })
       const id = await native(home, job)
       await begun(home, id)
+      await home.drover.wait(job.id, { until: 'started' })
       home.pjm.reuseIds(Number(id))
       const other = await submit(home, { run: 'sleep 60' })
       await begun(home, await native(home, other))
