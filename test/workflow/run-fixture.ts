@@ -145,8 +145,8 @@ export function treeOf(directory: string): Readonly<Record<string, string>> {
     }
   }
   if (existsSync(directory)) visit(directory, '')
-  // Calls end in no certain order.
-  if (tree['logs'] !== undefined) tree['logs'] = tree['logs'].split('\n').sort().join('\n')
+  // Calls end in no certain order; what was cut off was begun again, and says so again.
+  if (tree['logs'] !== undefined) tree['logs'] = [...new Set(tree['logs'].split('\n'))].sort().join('\n')
   return tree
 }
 

@@ -4,8 +4,9 @@ import type { WorkerCall } from '../../workflow/calls/worker-call.ts'
 
 /** How often some of the awaited calls are looked at beside the watches, ms: a network file system tells nobody of others' writes. */
 const LOOK_MS = 1000
-/** Of how many at least; of more a fifth at a time, so that each has its turn within 5 s. */
+/** Of how many at least; of more a tenth at a time, so that each has its turn within 10 s. */
 const LEAST_PER_LOOK = 100
+const LOOKS_PER_TURN = 10
 /** How long the text of an error is waited for once its mark is there: Tierkreis 2.0.9 makes the file, then writes it. */
 const TEXT_MS = 250
 
@@ -14,12 +15,23 @@ export type Mark = 'done' | 'error'
 
 /** The mark that stands; the error first, as Tierkreis's controller looks. */
 export function markOf(call: Pick<WorkerCall, 'args' | 'directory' | 'root'>): Mark | undefined {
-  if (exists(join(call.directory, '_error'))) return 'error'
-  return exists(resolve(call.root, call.args.done_path)) || exists(join(call.directory, '_done')) ? 'done' : undefined
+  return standing(marksOf(call))
+}
+
+function marksOf({ args, directory, root }: Pick<WorkerCall, 'args' | 'directory' | 'root'>): Pick<Awaited, 'error' | 'done'> {
+  return { error: join(directory, '_error'), done: [...new Set([resolve(root, args.done_path), join(directory, '_done')])] }
+}
+
+function standing({ error, done }: Pick<Awaited, 'error' | 'done'>): Mark | undefined {
+  if (exists(error)) return 'error'
+  return done.some(exists) ? 'done' : undefined
 }
 
 interface Awaited {
   readonly call: WorkerCall
+  /** Absolute paths of the marks: of an error, of success. */
+  readonly error: string
+  readonly done: readonly string[]
   watcher: FSWatcher | undefined
   readonly onMark: (mark: Mark) => void
 }
@@ -34,7 +46,7 @@ export class MarkWatch {
   async wait(call: WorkerCall, signal: AbortSignal): Promise<Mark | undefined> {
     if (signal.aborted) return undefined
     const { promise, resolve: settle } = Promise.withResolvers<Mark | undefined>()
-    const awaited: Awaited = { call, watcher: undefined, onMark: settle }
+    const awaited: Awaited = { call, ...marksOf(call), watcher: undefined, onMark: settle }
     awaited.watcher = watchMarks(awaited)
     const onAbort = (): void => settle(undefined)
     this.#awaited.add(awaited)
@@ -58,7 +70,7 @@ export class MarkWatch {
 
   #look(): void {
     const all = [...this.#awaited]
-    const count = Math.max(LEAST_PER_LOOK, Math.ceil(all.length / 5))
+    const count = Math.max(LEAST_PER_LOOK, Math.ceil(all.length / LOOKS_PER_TURN))
     const from = this.#next % Math.max(1, all.length)
     const turn = [...all.slice(from), ...all.slice(0, from)].slice(0, count)
     this.#next = from + turn.length
@@ -83,9 +95,9 @@ function watchMarks(awaited: Awaited): FSWatcher | undefined {
   }
 }
 
-function look({ call, onMark }: Awaited): void {
-  const mark = markOf(call)
-  if (mark !== undefined) onMark(mark)
+function look(awaited: Awaited): void {
+  const mark = standing(awaited)
+  if (mark !== undefined) awaited.onMark(mark)
 }
 
 async function errorText(call: WorkerCall): Promise<void> {
