@@ -56,6 +56,8 @@ parts=$(mktemp -d)
 status=0
 node scripts/build.mjs
 export DROVER_TEST_BUILT=1 DROVER_ENGINES=1
+# uv trusts the certificates that this machine trusts, as pip and curl do; the second is the older name.
+export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" UV_NATIVE_TLS="${UV_NATIVE_TLS:-true}"
 # engines NAME ARGUMENT...: a run of vitest with a report of its own. Tests of Slurm wait more than they work: many at one time.
 engines() {
   name=$1
