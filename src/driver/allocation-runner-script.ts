@@ -22,7 +22,7 @@ export function compileLaunchedCase({ rankVariable }: DriverAllocation): string 
     _d_begin '' ''
     _d_start_poll
     _d_run_phase "$${rankVariable}" "$2"
-    kill -USR1 "$_d_poller" 2>/dev/null
+    kill -VTALRM "$_d_poller" 2>/dev/null
     exit "$_d_unrecorded"
     ;;
 `
@@ -134,8 +134,8 @@ const POLL = `
 _d_start_poll() {
   (
     _d_before=$! _d_said='' _d_warnings=0
-    trap '' TERM INT HUP USR2
-    trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' USR1
+    trap '' TERM INT HUP USR1 USR2
+    trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' VTALRM
     while _d_is_same "$_d_self" "$_d_own_start"; do
       PATH=$_d_tools sleep SECONDS &
       wait "$!"

@@ -10,10 +10,16 @@ _d_first_code='' _d_first_end='' _d_first_told=0
 # TERM, INT, the cancel mark: told to stop. The mark comes before the signals, see _d_signal_live.
 _d_on_stop() {
   _d_woken=1
-  [ "$_d_told" = 0 ] || return 0
+  # Asked once more: it is passed on once more, see _d_insist.
+  if [ "$_d_told" != 0 ]; then
+    _d_signal_children TERM
+    return 0
+  fi
   # Another node's failure, not a person's wish.
   if [ -e "$_d_dir/peer" ] && [ ! -e "$_d_dir/cancel" ]; then
-    if [ -n "$_d_live" ]; then
+    if [ -n "$_d_peer" ]; then
+      _d_signal_children TERM
+    elif [ -n "$_d_live" ]; then
       _d_stop_peers
     else
       # Nothing runs yet, or not any more: what is started looks at the mark.
@@ -41,16 +47,33 @@ _d_stop_peers() {
   _d_signal_live TERM
 }
 
+# Signal $1 for all that live, and a look at them.
+_d_signal_live() {
+  _d_signal_children "$1"
+  [ -z "$_d_fifo" ] || printf 'w\\n' >&9
+}
+
 # Passes signal $1 on to the living children. One without an identity line has still to look at the marks.
 # In a subshell, because a trap must not change variables that the main program is using.
-_d_signal_live() {
-  (
+_d_signal_children() {
+  [ -z "$_d_live" ] || (
     for _d_each in $_d_live; do
       _d_who "$_d_each" && _d_is_same "$_d_found_pid" "$_d_found_start" && kill "-$1" "$_d_found_pid"
     done
   )
-  [ -z "$_d_fifo" ] || printf 'w\\n' >&9
 }
+
+# bash (5.2 too) does not run the trap of a signal that comes right before its \`wait\` until the child has ended: those that
+# are to stop are told again every few seconds. Once heard, a runner ignores the signal.
+_d_insist() {
+  [ "$_d_told$_d_peer" != 0 ] || return 0
+  _d_clock
+  _d_insisted=\${_d_insisted:-$_d_cs}
+  [ $((_d_cs - _d_insisted)) -ge 300 ] || return 0
+  _d_insisted=$_d_cs
+  _d_signal_children TERM
+}
+_d_insisted=
 
 # _d_find_line FILE WORD [KEY]: pid and start of the last such event line, in _d_found_pid and _d_found_start.
 _d_find_line() {
@@ -139,10 +162,11 @@ _d_run_children() {
     _d_live=$_d_still
     [ -n "$_d_live" ] || break
     [ -z "$_d_tick" ] || _d_on_tick
-    [ ! -e "$_d_dir/cancel" ] || _d_on_stop
+    [ "$_d_told" != 0 ] || [ ! -e "$_d_dir/cancel" ] || _d_on_stop
+    _d_insist
     _d_sleep
   done
-  [ -z "$_d_ticker" ] || kill -USR1 "$_d_ticker" 2>/dev/null
+  [ -z "$_d_ticker" ] || kill -VTALRM "$_d_ticker" 2>/dev/null
   [ -z "$_d_sentinel" ] || kill -KILL "$_d_sentinel" 2>/dev/null
   _d_ticker='' _d_sentinel=''
 }
@@ -165,7 +189,7 @@ _d_open_fifo() {
 # what a signal ends in every shell.
 _d_sleep() {
   if [ -z "$_d_sentinel" ]; then
-    if [ -n "$_d_fifo" ]; then (trap '' TERM INT HUP && read -r _d_line <&9) & else sleep 1 & fi
+    if [ -n "$_d_fifo" ]; then (trap '' TERM INT HUP USR1 USR2 && read -r _d_line <&9) & else sleep 1 & fi
     _d_sentinel=$!
   fi
   wait "$_d_sentinel"
@@ -181,8 +205,8 @@ _d_start_ticker() {
   [ -n "$_d_fifo" ] || return 0
   (
     _d_before=$!
-    trap '' TERM INT HUP
-    trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' USR1
+    trap '' TERM INT HUP USR1 USR2
+    trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' VTALRM
     while _d_is_same $$ "$_d_own_start"; do
       sleep "$1" 9>&- &
       wait "$!"

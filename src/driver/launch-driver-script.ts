@@ -17,7 +17,7 @@ export function compileLaunchDriver(options: DriverOptions, { launch, nodes }: D
 _d_children=launch _d_here_only='' _d_open='' _d_open_phase='' _d_over_cs='' _d_tick=${tick / 100}
 
 _d_who() { _d_find_line job launch "phase=$_d_phase"; }
-_d_signal_live() { [ -z "$_d_fifo" ] || printf 'w\\n' >&9; }
+_d_signal_children() { :; }
 
 _d_spawn() {
   _d_monitor on

@@ -247,10 +247,27 @@ _d_prove() {
   _d_record "$_d_rank" "$_d_rank" "$_d_status" "$_d_signal_number" "$_d_began" "$_d_end" "$_d_told" "$_d_phase" || _d_status=125 _d_unrecorded=125
 }
 
+# The event line of the script, process $1 started at $2.
+_d_announce() {
+  case $_d_phase in
+    setup) _d_event "$_d_rank" "setup cs=$_d_cs pid=$1 start=$2 boot=$_d_boot" ;;
+    run) _d_event "$_d_rank" "script pid=$1 start=$2 boot=$_d_boot" ;;
+  esac
+}
+
+# In the child, before it becomes the script: a runner that is killed right after the fork leaves a script that can be found.
+# The driver that has missed the runner first writes its mark, then looks for the line; here it is the other way round.
+_d_announce_self() {
+  [ -n "$_d_proc" ] && _d_look_at self || return 0
+  { _d_announce "\${_d_stat%% *}" "$_d_start"; } 2>/dev/null
+  ! _d_lists "$_d_claim/lost" "$_d_rank" || exit 137
+}
+
 _d_run_script() {
   _d_read_kills
   _d_monitor on
   {
+    _d_announce_self
     # shellcheck source=/dev/null
     [ -r "$_d_dir/env" ] && . "$_d_dir/env"
     _d_export "$_d_rank" "$_d_phase"
@@ -263,13 +280,8 @@ _d_run_script() {
   # dash collects ended children after any command, so a quick script may be gone: then there is nobody left to mistake.
   _d_look_at "$_d_pid"
   _d_script_start=\${_d_script_start:-$_d_start}
-  case $_d_phase in
-    setup) _d_event "$_d_rank" "setup cs=$_d_cs pid=$_d_pid start=\${_d_script_start:--} boot=$_d_boot" ;;
-    run)
-      _d_event "$_d_rank" "script pid=$_d_pid start=\${_d_script_start:--} boot=$_d_boot"
-      _d_catch_up
-      ;;
-  esac
+  [ -n "$_d_proc" ] || _d_announce "$_d_pid" "\${_d_script_start:--}"
+  [ "$_d_phase" = setup ] || _d_catch_up
   if [ "$_d_told" != 0 ]; then
     _d_stop_script
   elif [ -n "$_d_limit_cs" ]; then

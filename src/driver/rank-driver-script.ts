@@ -30,14 +30,15 @@ _d_rank_ended() {
   fi
   if [ "$_d_phase" = setup ] && { [ "$_d_here_only:$2" = 1:0 ] || _d_setup_went_well "$1"; }; then return 0; fi
   if [ "$_d_phase" = setup ]; then _d_kind=setup; else _d_kind=script; fi
+  # The runner died without a record. First this mark, then the look: a script whose line is still to come sees the mark.
+  printf '%s\\n' "$1" >>"$_d_claim/lost"
   if ! _d_find_line "$1" "$_d_kind" && [ "$_d_told$_d_peer" != 0 ]; then
     # Ended before it had come to run anything.
     _d_write_stopped "$1"
     return
   fi
-  # The runner died without a record: what it was to watch over is ended.
+  # What it was to watch over is ended.
   _d_lost=1
-  printf '%s\\n' "$1" >>"$_d_claim/lost"
   [ -z "$_d_here_only" ] || [ -z "$_d_found_pid" ] || _d_kill "$_d_found_pid" "$_d_found_start"
   if [ -n "$_d_here_only" ] && _d_find_line "$1" runner; then _d_kill "$_d_found_pid" "$_d_found_start"; fi
   _d_clock

@@ -261,8 +261,8 @@ _d_start_timer() {
   (
     _d_before=$!
     # A TERM for the whole group is none for the clock.
-    trap '' TERM INT HUP USR2
-    trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' USR1
+    trap '' TERM INT HUP USR1 USR2
+    trap '[ "$!" = "$_d_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' VTALRM
     PATH=$_d_tools sleep "$1" &
     wait "$!"
     _d_is_same "$3" "$4" && kill "-$2" "\${5:-$3}"
@@ -270,7 +270,7 @@ _d_start_timer() {
   _d_timer=$!
 }
 _d_stop_timer() {
-  [ -z "$_d_timer" ] || kill -USR1 "$_d_timer" 2>/dev/null
+  [ -z "$_d_timer" ] || kill -VTALRM "$_d_timer" 2>/dev/null
   _d_timer=
 }
 _d_timer=

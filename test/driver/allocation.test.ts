@@ -11,6 +11,15 @@ async function ready(attempt: Attempt, ranks: number): Promise<void> {
   for (let rank = 0; rank < ranks; rank++) await until(`script ${rank}`, () => attempt.read(attemptPaths.stdout(rank)).includes('ready'))
 }
 
+/** A helper of the driver may end between the listing and the signal. */
+function sendIfAlive(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 const VARIABLES = [
   'DROVER_NUM_NODES DROVER_NODE_IPS DROVER_NODELIST DROVER_HEAD_IP DROVER_NODE_RANK DROVER_NODE_NAME SKYPILOT_NUM_NODES',
   'SKYPILOT_NODE_IPS SKYPILOT_NODE_RANK SKYPILOT_SETUP_NODE_IPS SKYPILOT_SETUP_NODE_RANK',
@@ -107,8 +116,7 @@ describe.each(shells)('inside an allocation, under %s', (_, shell) => {
       attempt.start()
       await ready(attempt, 1)
       // The script first: its end may be seen before the runner's own TERM is.
-      const pids = attempt.processes().map((line) => Number.parseInt(line, 10))
-      for (const pid of pids.toReversed()) process.kill(pid, 'SIGTERM')
+      for (const line of attempt.processes().toReversed()) sendIfAlive(Number.parseInt(line, 10), 'SIGTERM')
       expect(await attempt.end()).toBe(143)
       expect(attempt.record(0)).toMatchObject({ code: 143, told: 'term' })
     })

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { attemptPaths } from '../../src/driver/protocol.ts'
@@ -206,6 +206,24 @@ describe.each(shells)('driver and node runner under %s', (_, shell) => {
       expect(attempt.events('job').find(({ word }) => word === 'rank_lost')?.detail).toEqual({ rank: '0', code: '137' })
       for (let rank = 1; rank < ranks; rank++) expect(attempt.record(rank)).toMatchObject({ told: 'peer' })
       await until('the end of the script', () => attempt.processes().length === 0)
+    })
+  })
+
+  test.each([1, 3])('a TERM that a runner of %i ranks has not heard is passed on again', async (ranks) => {
+    await withAttempt({ shell, ranks, run: 'echo ready; sleep 60', graceSeconds: 1 }, async (attempt) => {
+      attempt.start()
+      for (let rank = 0; rank < ranks; rank++) await ready(attempt, rank)
+      // Without its line the runner is not found, as if the signal were lost.
+      const line = join(attempt.dir, 'events/0')
+      renameSync(line, `${line}-away`)
+      process.kill(attempt.pid, 'SIGTERM')
+      await until('the mark', () => attempt.read('claim/0/stop') === 'term\n')
+      if (ranks > 1) await until('the end of the others', () => [1, 2].every((rank) => attempt.reading(rank).kind === 'record'))
+      renameSync(`${line}-away`, line)
+      // Several children are looked after by the driver itself; for one, whoever asks insists.
+      if (ranks === 1) process.kill(attempt.pid, 'SIGTERM')
+      expect(await attempt.end()).toBe(143)
+      for (let rank = 0; rank < ranks; rank++) expect(attempt.record(rank)).toMatchObject({ code: 143, told: 'term' })
     })
   })
 
