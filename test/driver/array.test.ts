@@ -185,7 +185,7 @@ describe.each(shells)('array slots under %s', (_, shell) => {
 
   test('the time limit holds per element', async () => {
     const run = 'case $DROVER_ARRAY_INDEX in 1) exec sleep 60 ;; 2) trap "" TERM; while :; do sleep 0.02; done ;; esac; sleep 0.1'
-    await withAttempt({ shell, run, array: count(12, 2), timeoutSeconds: 0.6, graceSeconds: 0.3 }, async (attempt) => {
+    await withAttempt({ shell, run, array: count(12, 2), timeoutSeconds: 1.2, graceSeconds: 0.3 }, async (attempt) => {
       const code = await attempt.start().end()
       expect([137, 143]).toContain(code)
       const results = attempt.results()
