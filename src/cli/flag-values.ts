@@ -1,4 +1,5 @@
 import { InputError } from '../errors.ts'
+import { DURATION_FORMS, parseDuration } from '../task/durations.ts'
 
 /** Throws the error for a value that an option does not take. */
 export function refuseValue(option: string, value: string, takes: string): never {
@@ -13,6 +14,11 @@ export function wholeNumber(option: string, least = 0): (value: string) => numbe
       ? number
       : refuseValue(option, value, `a whole number of at least ${least}`)
   }
+}
+
+/** A duration such as `10m`, as ms; a bare number counts seconds. */
+export function duration(option: string): (value: string) => number {
+  return (value) => parseDuration(value) ?? refuseValue(option, value, DURATION_FORMS)
 }
 
 /** Collects an option that may be given often. */

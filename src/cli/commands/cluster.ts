@@ -1,15 +1,11 @@
 import { Option } from 'commander'
 import type { ClusterView } from '../../jobs/drover.ts'
-import { DURATION_FORMS, formatDuration, parseDuration } from '../../task/durations.ts'
+import { formatDuration } from '../../task/durations.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
-import { refuseValue, repeated } from '../flag-values.ts'
+import { duration, repeated } from '../flag-values.ts'
 import { compileTable } from '../output/table.ts'
 import { unknownCluster } from './cluster-unknown.ts'
-
-function duration(flag: string): (value: string) => number {
-  return (value) => parseDuration(value) ?? refuseValue(flag, value, DURATION_FORMS)
-}
 
 /** `3/8`: used of all. */
 function used(view: ClusterView, of: 'cpus' | 'gpus'): string {

@@ -1,10 +1,9 @@
 import { Option } from 'commander'
 import { InputError } from '../../errors.ts'
-import { DURATION_FORMS, parseDuration } from '../../task/durations.ts'
 import { parseSize, SIZE_FORMS } from '../../task/sizes.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
-import { refuseValue } from '../flag-values.ts'
+import { duration, refuseValue } from '../flag-values.ts'
 import { bytesText } from '../output/amounts.ts'
 
 interface PruneFlags {
@@ -16,11 +15,7 @@ interface PruneFlags {
 /** `drover prune`: removes ended jobs by age, or oldest first until the rest fits a size. */
 export async function pruneCommand(cli: Cli, argv: readonly string[]): Promise<void> {
   const command = createCommand(cli, 'prune', 'Remove old ended jobs and their directories.')
-    .addOption(
-      new Option('--older-than <age>', 'jobs that ended longer ago').argParser(
-        (value) => parseDuration(value) ?? refuseValue('--older-than', value, DURATION_FORMS),
-      ),
-    )
+    .addOption(new Option('--older-than <age>', 'jobs that ended longer ago').argParser(duration('--older-than')))
     .addOption(
       new Option('--max-size <size>', 'oldest first, until the rest takes at most this').argParser(
         (value) => parseSize(value) ?? refuseValue('--max-size', value, SIZE_FORMS),

@@ -1,10 +1,9 @@
 import { Option } from 'commander'
 import { DroverError } from '../../errors.ts'
 import type { Job } from '../../jobs/drover.ts'
-import { DURATION_FORMS, parseDuration } from '../../task/durations.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
-import { refuseValue } from '../flag-values.ts'
+import { duration } from '../flag-values.ts'
 import { exitCodeOfJobs } from '../follow-jobs.ts'
 import { jobLine } from '../job-text.ts'
 import { oneOrMany } from '../output/json.ts'
@@ -20,11 +19,7 @@ interface WaitFlags {
 export async function waitCommand(cli: Cli, argv: readonly string[]): Promise<void> {
   const command = createCommand(cli, 'wait', 'Wait until jobs are settled. Exits with the code of the first failure in time.')
     .argument('<jobs...>', 'ids, unique prefixes, names, or "last"')
-    .addOption(
-      new Option('--timeout <duration>', 'give up after this time, with exit code 124').argParser(
-        (value) => parseDuration(value) ?? refuseValue('--timeout', value, DURATION_FORMS),
-      ),
-    )
+    .addOption(new Option('--timeout <duration>', 'give up after this time, with exit code 124').argParser(duration('--timeout')))
     .action(async (selectors: readonly string[], flags: WaitFlags) => {
       const drover = await cli.drover()
       const interruption = cli.host.interruption()

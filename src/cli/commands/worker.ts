@@ -1,8 +1,7 @@
 import { Option } from 'commander'
-import { DURATION_FORMS, parseDuration } from '../../task/durations.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
-import { refuseValue, repeated } from '../flag-values.ts'
+import { duration, repeated } from '../flag-values.ts'
 import type { InitFlags } from './worker-init.ts'
 import type { RunFlags } from './worker-run.ts'
 import { STUB_FORMS, type StubsFlags } from './worker-stubs.ts'
@@ -52,11 +51,7 @@ export async function workerCommand(cli: Cli, argv: readonly string[]): Promise<
       .argument('<task>', 'name of the task')
       .option('-i, --input <input>', 'port=VALUE (JSON, else text), port=@FILE, or a JSON file of values by port; repeatable', repeated)
       .option('-p, --port <port>', 'output port to ask for; repeatable (default: those the task declares, else value)', repeated)
-      .addOption(
-        new Option('--timeout <duration>', 'end it after this time').argParser(
-          (value) => parseDuration(value) ?? refuseValue('--timeout', value, DURATION_FORMS),
-        ),
-      )
+      .addOption(new Option('--timeout <duration>', 'end it after this time').argParser(duration('--timeout')))
       .option('--keep', "keep the call's directory, and name it")
       .addOption(registryOption())
       .action(

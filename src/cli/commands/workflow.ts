@@ -1,12 +1,12 @@
 import { Option } from 'commander'
 import { InputError } from '../../errors.ts'
-import { DURATION_FORMS, formatDuration, parseDuration } from '../../task/durations.ts'
+import { formatDuration } from '../../task/durations.ts'
 import { isLoc } from '../../workflow/model/loc.ts'
 import type { CallRule } from '../../workflow/run/call-rules.ts'
 import type { RunSummary, Workflows } from '../../workflow/run/workflows.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
-import { refuseValue, repeated, wholeNumber } from '../flag-values.ts'
+import { duration, repeated, wholeNumber } from '../flag-values.ts'
 import { compileTable } from '../output/table.ts'
 import { detachRun, followRun, workflowsOf } from '../workflow/follow-run.ts'
 import { readInputFlags } from '../workflow/workflow-inputs.ts'
@@ -26,10 +26,6 @@ interface RunFlags {
   readonly retries?: number
   readonly cache?: boolean
   readonly detach?: boolean
-}
-
-function duration(flag: string): (value: string) => number {
-  return (value) => parseDuration(value) ?? refuseValue(flag, value, DURATION_FORMS)
 }
 
 function rulesOf({ timeout, retries, cache }: RunFlags): readonly CallRule[] {
