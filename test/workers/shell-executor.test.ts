@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createShellExecutor, type ScriptExecutorOptions } from '../../src/workers/shell/shell-executor.ts'
+import type { ScriptExecutorOptions } from '../../src/workers/shell/script-executor.ts'
+import { createShellExecutor } from '../../src/workers/shell/shell-executor.ts'
 import type { FileExecutor, WorkerCall } from '../../src/workflow/calls/worker-call.ts'
 import { type Checkpoints, makeCheckpoints, UNDISTURBED } from './call-fixture.ts'
 

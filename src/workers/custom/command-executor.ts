@@ -1,14 +1,13 @@
-import { availableParallelism } from 'node:os'
 import { InputError } from '../../errors.ts'
-import type { CallIo, FileExecutor, WorkerCall, WorkerEnd } from '../../workflow/calls/worker-call.ts'
-import { failedToStart } from '../process/call-end.ts'
-import { argsPathFor, type CallPaths, markEnd } from '../process/call-marks.ts'
-import { ProcessCalls } from '../process/process-calls.ts'
+import type { FileExecutor, WorkerCall } from '../../workflow/calls/worker-call.ts'
+import { argsPathFor, type CallPaths } from '../process/call-marks.ts'
+import type { CallCommand } from '../process/process-calls.ts'
+import { ProcessExecutor, type ProcessExecutorOptions } from '../process/process-executor.ts'
 
 const PLACEHOLDERS = ['{worker}', '{task}', '{args}', '{root}'] as const
 
 /** What `createCommandExecutor` takes. */
-export interface CommandExecutorOptions {
+export interface CommandExecutorOptions extends ProcessExecutorOptions {
   /**
    * Program and arguments; `{worker}`, `{task}`, `{args}` (path of the call's arguments) and `{root}` (the checkpoints directory)
    * are filled in. Without `{args}` it comes last.
@@ -21,9 +20,6 @@ export interface CommandExecutorOptions {
   /** Absolute. Default: the checkpoints directory. */
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  /** Default: the number of cores. */
-  readonly maxParallel?: number
-  readonly processes?: ProcessCalls
 }
 
 /**
@@ -49,17 +45,14 @@ export function createCommandExecutor(options: CommandExecutorOptions): FileExec
   return new CommandExecutor(options)
 }
 
-class CommandExecutor implements FileExecutor {
+class CommandExecutor extends ProcessExecutor {
   readonly kind: string
-  readonly maxParallel: number
   readonly #options: CommandExecutorOptions
-  readonly #processes: ProcessCalls
 
   constructor(options: CommandExecutorOptions) {
+    super(options)
     this.#options = options
     this.kind = options.kind ?? 'custom'
-    this.maxParallel = options.maxParallel ?? availableParallelism()
-    this.#processes = options.processes ?? new ProcessCalls()
   }
 
   /** The command alone knows which workers it can run. */
@@ -67,26 +60,12 @@ class CommandExecutor implements FileExecutor {
     return undefined
   }
 
-  async run(call: WorkerCall, io: CallIo): Promise<WorkerEnd> {
+  protected prepare(call: WorkerCall): CallCommand {
     const { command, cwd = call.root, env, paths = 'relative' } = this.#options
-    let argsPath: string
-    try {
-      argsPath = argsPathFor(call, paths)
-    } catch (error) {
-      return failedToStart(call, error instanceof Error ? error.message : String(error))
-    }
+    const argsPath = argsPathFor(call, paths)
     const filled: Record<string, string> = { '{worker}': call.worker, '{task}': call.task, '{args}': argsPath, '{root}': call.root }
     const argv = command.map((word) => word.replaceAll(/\{[a-z]+\}/g, (found) => filled[found] ?? found))
     if (!command.some((word) => word.includes('{args}'))) argv.push(argsPath)
-    return markEnd(call, await this.#processes.run(call, { argv, cwd, env: { TKR_DIR: call.root, ...env }, keepStdout: true }, io))
-  }
-
-  async attach(call: WorkerCall, io: CallIo): Promise<WorkerEnd | undefined> {
-    const end = await this.#processes.attach(call, io)
-    return end === undefined ? undefined : markEnd(call, end)
-  }
-
-  async close(): Promise<void> {
-    if (this.#options.processes === undefined) await this.#processes.close()
+    return { argv, cwd, env: { TKR_DIR: call.root, ...env }, keepStdout: true }
   }
 }
