@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { Drover } from '../../jobs/drover.ts'
 import { anything, dict, either, flag, list, type Shape, text, whole, word } from '../../task/shape.ts'
-import { checkJobTask, type JobTask } from '../job/job-document.ts'
+import { checkJobTask, JOB_TASK_KEYS, type JobTask } from '../job/job-document.ts'
 import { jobSpecToTask } from '../job/job-spec.ts'
 import type { ExecutorKind } from '../multiple/parse-executors.ts'
 import { SCRIPT_KINDS } from '../multiple/script-kinds.ts'
@@ -10,11 +10,6 @@ import { createUvExecutor } from '../uv/uv-executor.ts'
 import { lazyExecutor } from './lazy-executor.ts'
 
 const registry: Shape = either('a folder, or a list of folders', text(), list(text()))
-/** Keys of a task that a job's executor hands on; the task's own schema checks their values. */
-const TASK_KEYS = [
-  ...['num_nodes', 'resources', 'envs', 'secrets', 'workdir', 'file_mounts', 'setup', 'retries', 'timeout', 'grace'],
-  ...['processes_per_node', 'cpus_per_process', 'image', 'container', 'launcher', 'options', 'notify'],
-] as const
 const MOST_JOBS = 10_000
 
 /** What a run's executors need from outside. */
@@ -84,7 +79,8 @@ function jobKind(world: ExecutorWorld): ExecutorKind {
       max_elements: whole(1),
       job_spec: dict(anything),
       max_parallel: whole(1),
-      ...Object.fromEntries(TASK_KEYS.map((key) => [key, anything])),
+      // The task's own schema checks their values.
+      ...Object.fromEntries(JOB_TASK_KEYS.map((key) => [key, anything])),
     },
     required: ['target'],
     create: (options: JobOptions, { directory }) => {

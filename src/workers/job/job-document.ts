@@ -11,41 +11,25 @@ import { compileCallScript, type WritingRanks } from './job-script.ts'
 import { STAGED_ROOT } from './staged-call.ts'
 import type { FoundWorker } from './worker-command.ts'
 
-/** Keys of a task that an executor of jobs takes as they are; all others of a task it fills itself. */
-const KEYS = [
+/**
+ * Keys of a task file that a job of worker calls takes as they are. Of the others the executor fills in `run`, `array`, `name`,
+ * `target`.
+ */
+export const JOB_TASK_KEYS = [
   ...['num_nodes', 'resources', 'envs', 'secrets', 'workdir', 'file_mounts', 'setup', 'retries', 'timeout', 'grace'],
-  ...['processes_per_node', 'cpus_per_process', 'image', 'container', 'launcher', 'options', 'notify', 'after', 'config'],
-] as const
+  ...['processes_per_node', 'cpus_per_process', 'image', 'container', 'launcher', 'options', 'notify'],
+] as const satisfies readonly (keyof TaskInput)[]
 
-/** What is said of a job of worker calls: keys of a task file. Of the others the executor fills in `run`, `array`, `name`, `target`. */
-export type JobTask = Pick<
-  TaskInput,
-  | 'num_nodes'
-  | 'resources'
-  | 'envs'
-  | 'secrets'
-  | 'workdir'
-  | 'file_mounts'
-  | 'setup'
-  | 'retries'
-  | 'timeout'
-  | 'grace'
-  | 'processes_per_node'
-  | 'cpus_per_process'
-  | 'image'
-  | 'container'
-  | 'launcher'
-  | 'options'
-  | 'notify'
->
+/** What is said of a job of worker calls. */
+export type JobTask = Pick<TaskInput, (typeof JOB_TASK_KEYS)[number]>
 
 /** Throws InputError `invalid_argument` on a key that is no part of a `JobTask`. The values are checked with the task itself. */
 export function checkJobTask(task: Readonly<Record<string, unknown>>): void {
   for (const key of Object.keys(task)) {
     if (TAKEN.has(key)) continue
-    const nearest = nearestName(key, [...TAKEN])
+    const nearest = nearestName(key, JOB_TASK_KEYS)
     throw new InputError('invalid_argument', `a job of worker calls has no task key "${key}"`, {
-      hint: OWN[key] ?? (nearest === undefined ? `Use ${[...TAKEN].join(', ')}.` : `Did you mean "${nearest}"?`),
+      hint: OWN[key] ?? (nearest === undefined ? `Use ${JOB_TASK_KEYS.join(', ')}.` : `Did you mean "${nearest}"?`),
     })
   }
   const launcher = launcherKind(task['launcher'])
@@ -55,7 +39,7 @@ export function checkJobTask(task: Readonly<Record<string, unknown>>): void {
     })
 }
 
-const TAKEN: ReadonlySet<string> = new Set(KEYS.filter((key) => key !== 'after' && key !== 'config'))
+const TAKEN: ReadonlySet<string> = new Set(JOB_TASK_KEYS)
 const OWN: Readonly<Record<string, string>> = {
   run: 'The command of a worker is the option command.',
   array: 'Calls of one map become an array by themselves.',
