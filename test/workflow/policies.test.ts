@@ -98,6 +98,22 @@ test.each([
   expect(end.state).toBe(calls === 3 ? 'succeeded' : 'failed')
 })
 
+test.each([
+  ['--retries 2', 3],
+  ['--retries 2 --retry-when exit,lost --backoff 200ms', 3],
+  ['--retries 2 --retry-when timeout', 1],
+])('workflow run %s', async (flags, calls) => {
+  using home = homeWithWorker()
+  const g = graph({})
+  const path = join(home.base, 'graph.json')
+  writeFileSync(path, g.output({ value: g.call(one('w.flaky'), { x: 1 }) }).toText())
+  const end = await home.drover('workflow', 'run', path, '--registry', home.registry, '--id', 'r', ...flags.split(' '))
+  expect([end.code, home.calls().length]).toEqual([calls === 3 ? 0 : 5, calls])
+  const waits = readFileSync(join(home.workflows.runs, 'r', 'logs'), 'utf8').match(/the next in \d+ ms/g) ?? []
+  const backoffMs = flags.includes('--backoff') ? 200 : 0
+  expect(waits).toEqual(calls === 3 ? [`the next in ${backoffMs} ms`, `the next in ${2 * backoffMs} ms`] : [])
+})
+
 test('a controller killed after a failure: resume starts nothing more, and waits for what runs', async () => {
   using home = homeWithWorker()
   home.worker('v', {

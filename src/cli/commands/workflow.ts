@@ -2,17 +2,17 @@ import { Option } from 'commander'
 import { InputError } from '../../errors.ts'
 import { formatDuration } from '../../task/durations.ts'
 import { isLoc } from '../../workflow/model/loc.ts'
-import type { CallRule } from '../../workflow/run/call-rules.ts'
 import type { RunSummary, Workflows } from '../../workflow/run/workflows.ts'
 import type { Cli } from '../cli.ts'
 import { createCommand } from '../command-builder.ts'
-import { duration, repeated, wholeNumber } from '../flag-values.ts'
+import { repeated, wholeNumber } from '../flag-values.ts'
 import { compileTable } from '../output/table.ts'
+import { addCallRuleFlags, type CallRuleFlags, callRulesOf } from '../workflow/call-rule-flags.ts'
 import { detachRun, followRun, workflowsOf } from '../workflow/follow-run.ts'
 import { readInputFlags } from '../workflow/workflow-inputs.ts'
 import { readWorkflowSource } from '../workflow/workflow-source.ts'
 
-interface RunFlags {
+interface RunFlags extends CallRuleFlags {
   readonly input?: readonly string[]
   readonly executors?: string
   readonly registry?: readonly string[]
@@ -22,21 +22,7 @@ interface RunFlags {
   readonly layout: 'drover' | 'tierkreis'
   readonly checkpoints?: string
   readonly onFailure: 'finish' | 'cancel' | 'continue'
-  readonly timeout?: number
-  readonly retries?: number
-  readonly cache?: boolean
   readonly detach?: boolean
-}
-
-function rulesOf({ timeout, retries, cache }: RunFlags): readonly CallRule[] {
-  if (timeout === undefined && retries === undefined && cache === undefined) return []
-  return [
-    {
-      ...(timeout === undefined ? {} : { timeoutMs: timeout }),
-      ...(retries === undefined ? {} : { retries: { max: retries } }),
-      ...(cache === undefined ? {} : { cache }),
-    },
-  ]
 }
 
 async function run(cli: Cli, given: string, flags: RunFlags): Promise<void> {
@@ -54,7 +40,7 @@ async function run(cli: Cli, given: string, flags: RunFlags): Promise<void> {
     inputs: readInputFlags(flags.input ?? [], cli.host.directory),
     layout: flags.layout,
     onFailure: flags.onFailure,
-    rules: rulesOf(flags),
+    rules: callRulesOf(flags),
     onWarning: (message: string) => void cli.say(`warning: ${message}`),
     ...(flags.id === undefined ? {} : { id: flags.id }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
@@ -261,29 +247,27 @@ export async function workflowCommand(cli: Cli, argv: readonly string[]): Promis
   const command = createCommand(cli, 'workflow', "Run graphs of workers' tasks: Tierkreis's, and those built in TypeScript.").usage(
     'run GRAPH … | validate GRAPH | list | show|logs|outputs|resume|cancel|retry|export RUN … | graph GRAPH | rm RUN…',
   )
+  const runFlags = createCommand(cli, 'run', 'Run a graph and follow it. Ctrl-C leaves it running in the background.')
+    .argument('<graph>', 'graph.json, module.ts, or module.ts#export')
+    .option('-i, --input <inputs>', 'a JSON file with a value per port, port=JSON, or port:FILE (repeatable)', repeated)
+    .option('--registry <folder>', 'folder with a folder per worker; default ./workers (repeatable)', repeated)
+    .option('--executors <file>', 'YAML that says which executor runs which worker')
+    .option('-j, --jobs <n>', "most calls of workers at one time; default: their executors' own limits", wholeNumber('--jobs', 1))
+    .option('--id <id>', 'id of the run; default a UUID')
+    .option('--name <name>', 'a name to find it by')
+    .addOption(
+      new Option('--layout <layout>', "tierkreis: write the whole checkpoint directory, for Tierkreis's tools")
+        .choices(['drover', 'tierkreis'])
+        .default('drover'),
+    )
+    .option('--checkpoints <folder>', "where calls have their files; default Drover's own, with --layout tierkreis $TKR_DIR")
+    .addOption(
+      new Option('--on-failure <what>', 'finish: start nothing more; cancel: end what runs; continue: run what does not depend on it')
+        .choices(['finish', 'cancel', 'continue'])
+        .default('finish'),
+    )
   command.addCommand(
-    createCommand(cli, 'run', 'Run a graph and follow it. Ctrl-C leaves it running in the background.')
-      .argument('<graph>', 'graph.json, module.ts, or module.ts#export')
-      .option('-i, --input <inputs>', 'a JSON file with a value per port, port=JSON, or port:FILE (repeatable)', repeated)
-      .option('--registry <folder>', 'folder with a folder per worker; default ./workers (repeatable)', repeated)
-      .option('--executors <file>', 'YAML that says which executor runs which worker')
-      .option('-j, --jobs <n>', "most calls of workers at one time; default: their executors' own limits", wholeNumber('--jobs', 1))
-      .option('--id <id>', 'id of the run; default a UUID')
-      .option('--name <name>', 'a name to find it by')
-      .addOption(
-        new Option('--layout <layout>', "tierkreis: write the whole checkpoint directory, for Tierkreis's tools")
-          .choices(['drover', 'tierkreis'])
-          .default('drover'),
-      )
-      .option('--checkpoints <folder>', "where calls have their files; default Drover's own, with --layout tierkreis $TKR_DIR")
-      .addOption(
-        new Option('--on-failure <what>', 'finish: start nothing more; cancel: end what runs; continue: run what does not depend on it')
-          .choices(['finish', 'cancel', 'continue'])
-          .default('finish'),
-      )
-      .addOption(new Option('--timeout <duration>', 'of each call of a worker, such as 10m').argParser(duration('--timeout')))
-      .option('--retries <n>', 'further tries of a call that failed', wholeNumber('--retries'))
-      .option('--cache', 'take results of earlier calls with the same inputs')
+    addCallRuleFlags(runFlags)
       .option('-d, --detach', 'return at once; it runs in the background')
       .action(async (given: string, flags: RunFlags) => await run(cli, given, flags)),
   )

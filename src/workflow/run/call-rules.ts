@@ -1,3 +1,4 @@
+import { MAX_BACKOFF_MS } from '../../jobs/retry-policy.ts'
 import type { CallFailure } from '../calls/worker-call.ts'
 
 /** How a failed call is tried again. */
@@ -6,7 +7,7 @@ export interface CallRetries {
   readonly max: number
   /** Causes that are retried; default all but a `start` that would fail again. */
   readonly when?: readonly CallFailure[]
-  /** Wait before the second try, ms; doubled each time. Default 0. */
+  /** Wait before the second try, ms; doubled each time, up to an hour. Default 0. */
   readonly backoffMs?: number
 }
 
@@ -40,7 +41,8 @@ export function resolveRule(rules: readonly CallRule[], name: string, loc: strin
 export function retryDelay(retries: CallRetries, cause: CallFailure, attempt: number, transient: boolean): number | undefined {
   if (attempt > retries.max) return undefined
   if (retries.when === undefined ? cause === 'start' && !transient : !retries.when.includes(cause)) return undefined
-  return (retries.backoffMs ?? 0) * 2 ** (attempt - 1)
+  const first = retries.backoffMs ?? 0
+  return Math.min(first * 2 ** (attempt - 1), Math.max(first, MAX_BACKOFF_MS))
 }
 
 function matchesGlob(pattern: string, text: string): boolean {
