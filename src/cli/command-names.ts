@@ -23,7 +23,7 @@ export const COMMAND_FACTS = {
   forward: { summary: 'bring a port of a job to this machine', completes: 'jobs' },
   package: { summary: 'write code, as it would be sent, to an archive', completes: 'files' },
   rm: { summary: 'remove ended jobs and their directories', completes: 'jobs' },
-  prune: { summary: 'remove old jobs by age or size' },
+  prune: { summary: 'remove old jobs by age or size, or cached results of workflows' },
   target: { summary: 'list, check, add, change or remove targets', completes: 'targets' },
   cluster: { summary: 'hold nodes of a scheduler, and run jobs on them' },
   worker: { summary: 'write, list, check and call workers of workflows', completes: 'files' },

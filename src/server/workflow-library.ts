@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { InputError } from '../errors.ts'
-import type { Drover } from '../jobs/drover.ts'
+import type { Drover, PruneOptions } from '../jobs/drover.ts'
 import { resolveHome } from '../targets/drover-home.ts'
 import { createDefaultExecutors, withLocalTasks } from '../workers/defaults/default-executors.ts'
 import { type ExecutorWorld, executorKinds } from '../workers/defaults/executor-kinds.ts'
@@ -15,6 +15,7 @@ import type { GraphProblem } from '../workflow/model/graph-problem.ts'
 import { validateGraph } from '../workflow/model/validate-graph.ts'
 import { exportRun } from '../workflow/run/export-run.ts'
 import type { NodeView } from '../workflow/run/inspect-run.ts'
+import type { PrunedCache } from '../workflow/run/prune-cache.ts'
 import type { RunInput } from '../workflow/run/run-directory.ts'
 import type { FailedNode, RunEnd, WorkflowRun } from '../workflow/run/workflow-run.ts'
 import { type RunOptions, type RunSummary, Workflows } from '../workflow/run/workflows.ts'
@@ -77,6 +78,8 @@ export interface WorkflowLibrary {
   /** Writes Tierkreis's checkpoint directory and returns it. */
   export(run: string, directory: string): string
   remove(run: string): Promise<void>
+  /** Removes results of cached calls: those not used for a time, oldest first down to a size; without a limit, all. */
+  pruneCache(options?: PruneOptions): PrunedCache
 }
 
 /** A workflow built in TypeScript, or a graph that was read. */
@@ -121,6 +124,7 @@ export function openWorkflows(options: OpenWorkflowsOptions = {}): WorkflowLibra
     cancel: async (run, by = 'a program') => await workflows.requestCancel(run, by),
     export: (run, directory) => exportRun(workflows.runs, workflows.describe(run), resolve(directory)),
     remove: async (run) => await workflows.remove(run),
+    pruneCache: (options) => workflows.pruneCache(options),
   }
 }
 

@@ -1,3 +1,5 @@
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { graph } from '../../src/workflow/builder/graph.ts'
 import { int, list } from '../../src/workflow/builder/port-type.ts'
@@ -63,4 +65,41 @@ test('a call that failed is not kept', async () => {
   home.worker('w', { inc: 'exit 1' })
   for (const _ of [1, 2]) expect((await (await home.start(incremented(), { inputs: { x: '1' }, rules })).ended).state).toBe('failed')
   expect(home.calls().length).toBe(2)
+})
+
+test('a result that cannot be taken whole: a call, which finds nothing of it', async () => {
+  using home = new RunHome()
+  writeWorker(home)
+  expect(await outputs(home, { x: '1' })).toEqual(['2', 1])
+  const cache = join(home.workflows.runs, '.cache')
+  const kept = join(cache, readdirSync(cache)[0] ?? '')
+  writeFileSync(join(kept, 'left'), 'over')
+  mkdirSync(join(kept, 'no-file'))
+  const run = await home.start(incremented(), { id: 'r', inputs: { x: '1' }, rules })
+  expect(textOutputs(await run.ended)).toEqual({ value: '2' })
+  const loc = home.calls()[1] ?? ''
+  expect(readdirSync(join(home.workflows.runs, 'r', loc, 'outputs'))).toEqual(['value'])
+})
+
+test('drover prune --workflow-cache: all, or what was not used for a time', async () => {
+  using home = new RunHome()
+  writeWorker(home)
+  const prune = async (...flags: readonly string[]) => (await home.drover('prune', '--workflow-cache', ...flags)).stdout
+  expect(await prune()).toBe('removed 0 cached results, 0 B\n')
+  for (const x of ['1', '20']) await outputs(home, { x })
+  const cache = join(home.workflows.runs, '.cache')
+  for (const name of readdirSync(cache)) utimesSync(join(cache, name), 1_000_000, 1_000_000)
+  // Taken again: used just now.
+  expect(await outputs(home, { x: '20' })).toEqual(['21', 2])
+  expect(await prune('--older-than', '30d', '--dry-run')).toBe('would remove 1 cached result, 1 B\n')
+  expect(JSON.parse(await prune('--older-than', '30d', '-o', 'json'))).toEqual({
+    removed: [expect.stringMatching(/^[0-9a-f]{64}$/)],
+    bytes: 1,
+    warnings: [],
+  })
+  expect(await outputs(home, { x: '20' })).toEqual(['21', 2])
+  expect(await outputs(home, { x: '1' })).toEqual(['2', 3])
+  expect(await prune()).toBe('removed 2 cached results, 3 B\n')
+  expect(readdirSync(cache)).toEqual([])
+  expect(await outputs(home, { x: '20' })).toEqual(['21', 4])
 })

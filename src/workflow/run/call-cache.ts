@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { copyFile, glob, mkdtemp } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -23,11 +23,20 @@ export class CallCache {
     const names = readdirSync(kept)
     const needed = Object.keys(call.args.outputs).filter((port) => !port.endsWith('*'))
     if (!needed.every((port) => names.includes(port))) return undefined
+    // When it was last of use, for `prune-cache.ts`.
+    const now = new Date()
+    utimesSync(kept, now, now)
     const outputs = new Map<string, Content>()
-    for (const name of names) {
-      const path = join(call.directory, 'outputs', name)
-      await copyFile(join(kept, name), path)
-      outputs.set(name, Content.file(path))
+    try {
+      for (const name of names) {
+        const path = join(call.directory, 'outputs', name)
+        outputs.set(name, Content.file(path))
+        await copyFile(join(kept, name), path)
+      }
+    } catch (error) {
+      // Removed meanwhile: the call that is made instead finds nothing of it.
+      for (const name of names) rmSync(join(call.directory, 'outputs', name), { force: true })
+      throw error
     }
     writeFileSync(join(call.directory, '_done'), '', { mode: 0o600 })
     return outputs

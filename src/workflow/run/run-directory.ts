@@ -43,6 +43,11 @@ export function runsDirectory(home: string): string {
   return join(home, 'workflows')
 }
 
+/** Directory of the results that runs of a home take from each other. No id of a run begins with a dot. */
+export function cacheDirectory(runs: string): string {
+  return join(runs, '.cache')
+}
+
 /** Files of one run's own directory. */
 export function runPaths(runs: string, id: string) {
   const directory = join(runs, id)

@@ -13,7 +13,7 @@ import { CallCache } from './call-cache.ts'
 import { WorkflowController } from './controller.ts'
 import { JournalFile } from './journal-file.ts'
 import type { RunState } from './journal-record.ts'
-import { type RunDescription, readInputs, runPaths } from './run-directory.ts'
+import { cacheDirectory, type RunDescription, readInputs, runPaths } from './run-directory.ts'
 import { RunFiles, writeAtomically } from './run-files.ts'
 import { RunJournal } from './run-journal.ts'
 import { recallRun } from './run-memory.ts'
@@ -190,7 +190,7 @@ export async function openRun(description: RunDescription, options: OpenRunOptio
       rules: description.rules,
       onFailure: description.on_failure,
       maxParallel: description.max_parallel,
-      cache: description.rules.some(({ cache }) => cache) ? new CallCache(join(runs, '.cache')) : undefined,
+      cache: description.rules.some(({ cache }) => cache) ? new CallCache(cacheDirectory(runs)) : undefined,
       log,
     })
     if (cancel !== undefined) controller.cancel(cancel)

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DroverError, InputError } from '../../errors.ts'
+import type { PruneOptions } from '../../jobs/drover.ts'
 import { readLease } from '../../store/lease.ts'
 import type { CheckedTask, ExecutorSet } from '../calls/worker-call.ts'
 import { formatGraph, parseGraph } from '../model/graph-codec.ts'
@@ -15,7 +16,9 @@ import type { OnFailure } from './controller.ts'
 import { type InspectedRun, inspectRun } from './inspect-run.ts'
 import { readJournal } from './journal-file.ts'
 import type { RunState } from './journal-record.ts'
+import { type PrunedCache, pruneCache } from './prune-cache.ts'
 import {
+  cacheDirectory,
   createRunDirectory,
   type Layout,
   listRunIds,
@@ -210,6 +213,11 @@ export class Workflows {
     }
     rmSync(join(description.root, description.id), { recursive: true, force: true })
     rmSync(directory, { recursive: true, force: true })
+  }
+
+  /** Removes results that calls took from each other; without a limit, all. Runs that use them make their calls anew. */
+  pruneCache(options: PruneOptions = {}): PrunedCache {
+    return pruneCache(cacheDirectory(this.runs), options, Date.now())
   }
 
   async #summarize(description: RunDescription): Promise<RunSummary> {
