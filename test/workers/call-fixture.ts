@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { callArgsOf, writeCallArgs } from '../../src/workflow/calls/call-args.ts'
+import { callArgsOf, outputPath, writeCallArgs } from '../../src/workflow/calls/call-args.ts'
 import type { CallIo, WorkerCall } from '../../src/workflow/calls/worker-call.ts'
 
 /** A checkpoints directory of a test, with calls in it as a controller makes them. */
@@ -38,9 +38,9 @@ export function makeCheckpoints(name = 'drover-calls-'): Checkpoints {
         const from = `-.N${1000 + index}`
         mkdirSync(join(root, runId, from, 'outputs'), { recursive: true })
         writeFileSync(join(root, runId, from, 'outputs', port), value)
-        return [port, { loc: from, port }] as const
+        return [port, outputPath(`${runId}/${from}`, port)] as const
       })
-      const args = { ...callArgsOf({ runId, loc, task, inputs: new Map(places), outputs }), ...options.args }
+      const args = { ...callArgsOf({ runId, directory: `${runId}/${loc}`, task, inputs: new Map(places), outputs }), ...options.args }
       writeFileSync(join(directory, 'definition'), writeCallArgs(args))
       const argsPath = `${runId}/${loc}/definition`
       const limit = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }

@@ -68,7 +68,7 @@ export function openMap(root: string, runId: string, texts: readonly string[]): 
     open(directory)
     open(join(directory, 'outputs'))
     writeFileSync(join(root, runId, `input-${index}`), a)
-    const plain = callArgsOf({ runId, loc, task: 'work', inputs: new Map(), outputs: ['value'] })
+    const plain = callArgsOf({ runId, directory: `${runId}/${loc}`, task: 'work', inputs: new Map(), outputs: ['value'] })
     const args = { ...plain, inputs: { a: `${runId}/input-${index}` }, logs_path: `${runId}/${loc}/log` }
     const argsPath = `${runId}/${loc}/definition`
     writeFileSync(join(root, argsPath), writeCallArgs(args))

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { callArgsOf, writeCallArgs } from '../../src/workflow/calls/call-args.ts'
+import { callArgsOf, outputPath, writeCallArgs } from '../../src/workflow/calls/call-args.ts'
 import type { WorkerCallArgs } from '../../src/workflow/calls/worker-call.ts'
 
 /** The SDK's entry, for a worker's import. */
@@ -42,8 +42,8 @@ export class WorkerFixture {
   ): string {
     mkdirSync(join(this.root, 'W', '-.N0', 'outputs'), { recursive: true })
     for (const [port, content] of Object.entries(inputs)) writeFileSync(join(this.root, 'W', '-.N0', 'outputs', port), content)
-    const ports = new Map(Object.keys(inputs).map((port) => [port, { loc: '-.N0', port }]))
-    const args = { ...callArgsOf({ runId: 'W', loc: '-.N1', task, inputs: ports, outputs }), ...change }
+    const ports = new Map(Object.keys(inputs).map((port) => [port, outputPath('W/-.N0', port)]))
+    const args = { ...callArgsOf({ runId: 'W', directory: 'W/-.N1', task, inputs: ports, outputs }), ...change }
     writeFileSync(join(this.node, 'definition'), writeCallArgs(args as WorkerCallArgs))
     return 'W/-.N1/definition'
   }

@@ -5,7 +5,7 @@ import { InputError } from '../../errors.ts'
 import { createShellExecutor } from '../../workers/shell/shell-executor.ts'
 import { type InterfaceTask, outputPorts, type WorkerInterface } from '../../workers/stubs/worker-interface.ts'
 import { createUvExecutor } from '../../workers/uv/uv-executor.ts'
-import { callArgsOf, writeCallArgs } from '../../workflow/calls/call-args.ts'
+import { callArgsOf, outputPath, writeCallArgs } from '../../workflow/calls/call-args.ts'
 import { checkOutputs } from '../../workflow/calls/check-outputs.ts'
 import type { FileExecutor, WorkerCall, WorkerEnd } from '../../workflow/calls/worker-call.ts'
 import { readValue } from '../../workflow/values/codec.ts'
@@ -81,15 +81,13 @@ function prepareCall(
 ): WorkerCall {
   const runId = 'run'
   const loc = '-.N1'
-  const directory = join(root, runId, loc)
-  const given = join(root, runId, '-.N0', 'outputs')
-  mkdirSync(join(directory, 'outputs'), { recursive: true })
-  mkdirSync(given, { recursive: true })
-  for (const [port, content] of inputs) writeFileSync(join(given, port), content)
-  const places = new Map(Array.from(inputs.keys(), (port) => [port, { loc: '-.N0', port }]))
-  const args = callArgsOf({ runId, loc, task, inputs: places, outputs })
-  writeFileSync(join(directory, 'definition'), writeCallArgs(args))
-  const argsPath = `${runId}/${loc}/definition`
+  const [giver, node] = [`${runId}/-.N0`, `${runId}/${loc}`]
+  for (const one of [giver, node]) mkdirSync(join(root, one, 'outputs'), { recursive: true })
+  const places = new Map(Array.from(inputs.keys(), (port) => [port, outputPath(giver, port)]))
+  for (const [port, content] of inputs) writeFileSync(join(root, outputPath(giver, port)), content)
+  const args = callArgsOf({ runId, directory: node, task, inputs: places, outputs })
+  const [directory, argsPath] = [join(root, node), `${node}/definition`]
+  writeFileSync(join(root, argsPath), writeCallArgs(args))
   return { runId, loc, worker, task, attempt: 1, root, directory, argsPath, args, ...(timeoutMs === undefined ? {} : { timeoutMs }) }
 }
 

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DroverError } from '../../errors.ts'
 import type { Drover, TargetView } from '../../jobs/drover.ts'
 import { defineTask } from '../../task/define-task.ts'
+import { callArgsOf } from '../../workflow/calls/call-args.ts'
 import type { CallIo, CheckedTask, FileExecutor, WorkerCall, WorkerEnd } from '../../workflow/calls/worker-call.ts'
 import { clearMarks } from '../process/call-directory.ts'
 import { CallGroups, groupOf } from './call-groups.ts'
@@ -418,11 +419,10 @@ function failedToStart(call: Pick<WorkerCall, 'worker' | 'task'>, why: string, t
 /** A call that no run has, for a plan. */
 function specimen(worker: string): WorkerCall {
   const [runId, loc] = ['run', '-.N0']
-  const beside = `${runId}/${loc}`
-  const paths = { output_dir: `${beside}/outputs`, done_path: `${beside}/_done`, error_path: `${beside}/logs`, logs_path: `${runId}/logs` }
+  const directory = `${runId}/${loc}`
   return {
-    ...{ runId, loc, worker, task: 'task', attempt: 1, root: '/checkpoints', directory: `/checkpoints/${beside}` },
-    argsPath: `${beside}/definition`,
-    args: { function_name: 'task', inputs: {}, outputs: {}, ...paths },
+    ...{ runId, loc, worker, task: 'task', attempt: 1, root: '/checkpoints', directory: `/checkpoints/${directory}` },
+    argsPath: `${directory}/definition`,
+    args: callArgsOf({ runId, directory, task: 'task', inputs: new Map(), outputs: [] }),
   }
 }

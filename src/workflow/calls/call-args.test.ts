@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { InputError } from '../../errors.ts'
-import { callArgsOf, readCallArgs, writeCallArgs } from './call-args.ts'
+import { callArgsOf, outputPath, readCallArgs, writeCallArgs } from './call-args.ts'
 
 /** Of 2.1.1, as the Python controller wrote it. */
 const REAL =
@@ -67,10 +67,11 @@ describe('writing', () => {
 
   test('the arguments of a node', () => {
     const inputs = new Map([
-      ['a', { loc: '-.N3.N0', port: 'doubler_input' }],
-      ['b', { loc: '-.N3.N2', port: 'value' }],
+      ['a', outputPath('W/-.N3.N0', 'doubler_input')],
+      ['b', outputPath('W/-.N3.N2', 'value')],
     ])
-    expect(writeCallArgs(callArgsOf({ runId: 'W', loc: '-.N3.N3', task: 'itimes', inputs, outputs: ['value'] }))).toBe(REAL)
+    const args = callArgsOf({ runId: 'W', directory: 'W/-.N3.N3', task: 'itimes', inputs, outputs: ['value'] })
+    expect(writeCallArgs(args)).toBe(REAL)
   })
 
   test('unknown keys follow the known ones', () => {

@@ -69,41 +69,34 @@ export function writeCallArgs(args: WorkerCallArgs): string {
   return JSON.stringify({ ...known, ...args })
 }
 
-/** Where a value lies: output port `port` of the node at `loc`. */
-export interface OutputPlace {
-  readonly loc: string
-  readonly port: string
-}
-
-/** What `callArgsOf` needs of a node. */
+/** What `callArgsOf` needs of a node. All paths are relative to the checkpoints directory. */
 export interface CallOfNode {
   /** Name of the run's directory. */
   readonly runId: string
-  /** Location of the node: `-.N3.N3`. */
-  readonly loc: string
+  /** The node's own directory: `W/-.N3.N3`. */
+  readonly directory: string
   /** Name of the task without its worker. */
   readonly task: string
-  /** Where each input's value lies. */
-  readonly inputs: ReadonlyMap<string, OutputPlace>
+  /** Where each input's value lies; see `outputPath`. */
+  readonly inputs: ReadonlyMap<string, string>
   /** Output ports that somebody reads, in their order. */
   readonly outputs: readonly string[]
 }
 
-/** Path of an output's file, relative to the checkpoints directory: `W/-.N3.N0/outputs/value`. */
-export function outputPath(runId: string, { loc, port }: OutputPlace): string {
-  return `${runId}/${loc}/outputs/${port}`
+/** Path of an output's file, by the directory of the node that writes it: `W/-.N3.N0/outputs/value`. */
+export function outputPath(directory: string, port: string): string {
+  return `${directory}/outputs/${port}`
 }
 
 /**
- * Arguments for a node's call as Tierkreis 2.1.1 gives them, all paths relative to the checkpoints directory: done marker
- * `W/<loc>/_done`, error text `W/<loc>/logs`, log of the worker `W/logs`.
+ * Arguments for a node's call as Tierkreis 2.1.1 gives them: done marker `W/<loc>/_done`, error text `W/<loc>/logs`, log of the
+ * worker `W/logs`.
  */
-export function callArgsOf({ runId, loc, task, inputs, outputs }: CallOfNode): WorkerCallArgs {
-  const directory = `${runId}/${loc}`
+export function callArgsOf({ runId, directory, task, inputs, outputs }: CallOfNode): WorkerCallArgs {
   return {
     function_name: task,
-    inputs: Object.fromEntries([...inputs].map(([port, place]) => [port, outputPath(runId, place)])),
-    outputs: Object.fromEntries(outputs.map((port) => [port, outputPath(runId, { loc, port })])),
+    inputs: Object.fromEntries(inputs),
+    outputs: Object.fromEntries(outputs.map((port) => [port, outputPath(directory, port)])),
     output_dir: `${directory}/outputs`,
     done_path: `${directory}/_done`,
     error_path: `${directory}/logs`,

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { InputError } from '../../errors.ts'
-import { writeCallArgs } from '../calls/call-args.ts'
-import type { WorkerCall, WorkerCallArgs } from '../calls/worker-call.ts'
+import { callArgsOf, writeCallArgs } from '../calls/call-args.ts'
+import type { WorkerCall } from '../calls/worker-call.ts'
 import { Content } from '../engine/content.ts'
 import type { EngineObserver } from '../engine/engine.ts'
 import type { Contents, NodeRun, Scope } from '../engine/scope.ts'
@@ -72,18 +72,11 @@ export class RunFiles {
   runEnded(_state: RunState, _failed: readonly string[]): void {}
 
   #describe(run: NodeRun, directory: string, worker: string, task: string, attempt: number, timeoutMs: number | undefined): WorkerCall {
-    const inputs: Record<string, string> = {}
-    for (const [port, ref] of run.scope.program.node(run.index).inputs) inputs[port] = this.pathOf(run.scope, ref)
-    const at = (name: string): string => relative(this.root, join(directory, name))
-    const args: WorkerCallArgs = {
-      function_name: task,
-      inputs,
-      outputs: Object.fromEntries(run.scope.program.consumed(run.index).map((port) => [port, at(`outputs/${portFile(port)}`)])),
-      output_dir: at('outputs'),
-      done_path: at('_done'),
-      error_path: at('logs'),
-      logs_path: `${this.runId}/logs`,
-    }
+    const { program } = run.scope
+    const inputs = new Map(Array.from(program.node(run.index).inputs, ([port, ref]) => [port, this.pathOf(run.scope, ref)]))
+    const outputs = program.consumed(run.index).map(portFile)
+    const within = relative(this.root, directory)
+    const args = callArgsOf({ runId: this.runId, directory: within, task, inputs, outputs })
     return {
       runId: this.runId,
       loc: run.loc,
@@ -92,7 +85,7 @@ export class RunFiles {
       attempt,
       root: this.root,
       directory,
-      argsPath: at('definition'),
+      argsPath: `${within}/definition`,
       args,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     }
