@@ -2,6 +2,7 @@ import { quoteShell } from '../../driver/quote.ts'
 import type { CommandOutcome, NativeJob } from '../batch/scheduler.ts'
 import type { QueueNotes } from '../executor.ts'
 import { slurmTime } from './slurm-queries.ts'
+import { CLOCK, WITHOUT_OWN } from './slurm-variables.ts'
 
 /** What Slurm's reasons mean, and what would help (squeue(1), JOB REASON CODES, 22.05). */
 const REASONS: readonly (readonly [RegExp, string, string?])[] = [
@@ -81,8 +82,8 @@ function limitReason(native: string): readonly [string, string] | undefined {
 
 /** Expected start, and the jobs before it in its partition. */
 export function explainCommand(id: string): string {
-  return `unset SQUEUE_PARTITION SQUEUE_STATES SQUEUE_USERS SQUEUE_ACCOUNT SQUEUE_QOS SQUEUE_SORT
-TZ=UTC SLURM_TIME_FORMAT=standard squeue --start -h -j ${quoteShell(id)} -o 'start %S %Q %P' | head -n 1
+  return `${WITHOUT_OWN}
+${CLOCK} squeue --start -h -j ${quoteShell(id)} -o 'start %S %Q %P' | head -n 1
 squeue -h -t PD -S -p -o 'pending %Q %P'`
 }
 

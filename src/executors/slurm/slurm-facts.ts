@@ -1,9 +1,10 @@
 import { DroverError } from '../../errors.ts'
 import type { SchedulerFacts } from '../../targets/site-facts.ts'
 import type { CommandOutcome } from '../batch/scheduler.ts'
+import { WITHOUT_OWN } from './slurm-variables.ts'
 
-/** What is read of a cluster when a target is opened; a variable of the user's own would leave partitions out. */
-export const SLURM_FACTS_SCRIPT = `unset SINFO_PARTITION SINFO_FORMAT; sbatch --version && scontrol show config && sinfo -h -o 'drover-partition %P|%a|%l|%D|%c|%m|%G'`
+/** What is read of a cluster when a target is opened. */
+export const SLURM_FACTS_SCRIPT = `${WITHOUT_OWN}; sbatch --version && scontrol show config && sinfo -h -o 'drover-partition %P|%a|%l|%D|%c|%m|%G'`
 
 /** `1-00:00:00`, `30:00`, `infinite` → ms. */
 function limitMs(text: string): number | undefined {

@@ -4,6 +4,7 @@ import { probeScript } from '../../targets/probe-script.ts'
 import { type NodeFacts, parseProbe } from '../../targets/site-facts.ts'
 import type { HeldNodes } from '../batch/held-nodes.ts'
 import { NODE_LIST } from './slurm-compiler.ts'
+import { WITHOUT_OWN } from './slurm-variables.ts'
 
 /** Variables by which sbatch passes the holder's own shape on to every srun (srun(1), INPUT ENVIRONMENT VARIABLES). */
 const INHERITED = [
@@ -50,7 +51,7 @@ export const slurmHeld: HeldNodes = {
   facts: (root) => `echo "slurm cpus \${SLURM_JOB_CPUS_PER_NODE:-}"
 echo "slurm memory_node \${SLURM_MEM_PER_NODE:-}"
 echo "slurm memory_cpu \${SLURM_MEM_PER_CPU:-}"
-echo "slurm end $(squeue -h -j "$SLURM_JOB_ID" -o %e 2>/dev/null)"
+echo "slurm end $(${WITHOUT_OWN}; SLURM_TIME_FORMAT=standard squeue -h -j "$SLURM_JOB_ID" -o %e 2>/dev/null)"
 echo "slurm now $(date '+%Y-%m-%dT%H:%M:%S') $(date +%s)"
 {
 ${NODE_LIST}

@@ -1,9 +1,10 @@
 import { quoteShell } from '../../driver/quote.ts'
 import type { CommandOutcome, ForeignTold } from '../batch/scheduler.ts'
+import { WITHOUT_OWN } from './slurm-variables.ts'
 
 /** What the controller still knows of a job, all tasks of an array. */
 export function outputCommand(id: string): string {
-  return `scontrol show job ${quoteShell(id)}`
+  return `${WITHOUT_OWN}; scontrol show job ${quoteShell(id)}`
 }
 
 /** Reads `StdOut=`, `StdErr=` and `ExitCode=` of `scontrol show job` (22.05); patterns of the names are filled in by Slurm. */

@@ -3,9 +3,8 @@ import { isEndState } from '../../task/states.ts'
 import { RowMemory } from '../batch/row-memory.ts'
 import type { CommandOutcome, NativeJob, NativeQuery, QueryAnswer } from '../batch/scheduler.ts'
 import { slurmState } from './slurm-states.ts'
+import { CLOCK, WITHOUT_OWN } from './slurm-variables.ts'
 
-/** Times in one zone, whatever the cluster's. */
-const CLOCK = 'TZ=UTC SLURM_TIME_FORMAT=standard'
 /** `sacct --name` needs a beginning; no attempt in doubt is older. */
 const HISTORY_SINCE = 'now-7days'
 
@@ -40,26 +39,6 @@ const HISTORY_FIELDS = 'JobID,State,ExitCode,Submit,Start,NodeList,Reason,JobNam
 /** Queue and accounting shorten long expressions of pending tasks (`[1,3,5...%10]`) unless told not to. */
 const WHOLE = 'SLURM_BITSTR_LEN=0'
 
-/** Variables of a user's own that would hide jobs from the answer, or print them otherwise. */
-const OWN_FILTERS = `unset ${[
-  'ACCOUNT',
-  'ALL',
-  'ARRAY',
-  'FORMAT',
-  'FORMAT2',
-  'LICENSES',
-  'NAMES',
-  'PARTITION',
-  'PRIORITY',
-  'QOS',
-  'SIBLING',
-  'SORT',
-  'STATES',
-  'USERS',
-]
-  .map((name) => `SQUEUE_${name}`)
-  .join(' ')} SACCT_FORMAT`
-
 /** The scheduler answered, in so many words, that it does not know these. */
 const UNKNOWN_ID = /Invalid job id specified/i
 
@@ -79,7 +58,7 @@ export const slurmQueue: NativeQuery = {
     const which = ids === undefined ? '' : ` -j ${ids.map(quoteShell).join(',')}`
     const named = name === undefined ? '' : ` -n ${quoteShell(name)}`
     // The last line tells a whole answer from one that was cut off.
-    return `${OWN_FILTERS}; ${CLOCK} ${WHOLE} squeue -h -u ${quoteShell(user)} -t all${which}${named} -o ${quoteShell(QUEUE_FORMAT)} && echo 'drover-end'`
+    return `${WITHOUT_OWN}; ${CLOCK} ${WHOLE} squeue -h -u ${quoteShell(user)} -t all${which}${named} -o ${quoteShell(QUEUE_FORMAT)} && echo 'drover-end'`
   },
   parse(outcome) {
     if (outcome.code !== 0) return UNKNOWN_ID.test(outcome.stderr) ? { kind: 'answered', jobs: [] } : couldNotAsk(outcome)
@@ -105,7 +84,7 @@ export const slurmHistory: NativeQuery = {
   command({ ids, name }) {
     const which = ids === undefined ? '' : ` -j ${ids.map(quoteShell).join(',')}`
     const named = name === undefined ? '' : ` --name=${quoteShell(name)} -S ${HISTORY_SINCE}`
-    return `${OWN_FILTERS}; ${CLOCK} ${WHOLE} sacct -X -D -P -n${which}${named} -o ${HISTORY_FIELDS} && echo 'drover-end'`
+    return `${WITHOUT_OWN}; ${CLOCK} ${WHOLE} sacct -X -D -P -n${which}${named} -o ${HISTORY_FIELDS} && echo 'drover-end'`
   },
   parse(outcome) {
     if (outcome.code !== 0) return couldNotAsk(outcome)

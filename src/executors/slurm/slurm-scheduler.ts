@@ -9,9 +9,11 @@ import { parseSlurmOptions, refuseSlurmOption, type SlurmOptions, slurmOptionNam
 import { outputCommand, parseOutput } from './slurm-output.ts'
 import { slurmHistory, slurmQueue } from './slurm-queries.ts'
 import { LOOK_FOR_VARIABLES, parseSbatch, sbatchCommand } from './slurm-submit.ts'
+import { WITHOUT_OWN } from './slurm-variables.ts'
 
 /** A signal for a job that waits is tried for a minute and more (22.05), so only what runs is signalled. */
-const asked = (words: string): string => `scancel --state=PENDING ${words}; scancel --state=RUNNING --batch --signal=TERM ${words}`
+const asked = (words: string): string =>
+  `${WITHOUT_OWN}; scancel --state=PENDING ${words}; scancel --state=RUNNING --batch --signal=TERM ${words}`
 
 /** Words of scancel for jobs of these names alone: an id that a restarted controller gave out again is another's. */
 function namedWords(ids: readonly string[], names: readonly (string | undefined)[] | undefined): readonly string[] {
@@ -41,7 +43,7 @@ export const slurmScheduler: Scheduler<SlurmOptions> = {
   cancelCommand(ids, how, names) {
     // What waits is ended at once; to what runs, the driver says it, and writes down how it ended.
     return namedWords(ids, names)
-      .map((words) => (how === 'end' ? `scancel ${words}` : asked(words)))
+      .map((words) => (how === 'end' ? `${WITHOUT_OWN}; scancel ${words}` : asked(words)))
       .join('; ')
   },
   cancelTasksCommand(id, tasks, name) {

@@ -36,7 +36,7 @@ sbatch --parsable ${file}`
   const words = quoteArgv([`--job-name=${script.nativeName}`, ...script.options])
   // A shell of its own: what runs after it must hear of the end.
   return `([ -f ${path} ] || { echo "drover: there is no script "${path} >&2; exit 2; }
-unset SBATCH_WAIT; cd "$(dirname ${path})" && sbatch --parsable ${words} ${path}${script.args.length > 0 ? ` ${quoteArgv(script.args)}` : ''})`
+unset SBATCH_WAIT SBATCH_CLUSTERS SLURM_CLUSTERS; cd "$(dirname ${path})" && sbatch --parsable ${words} ${path}${script.args.length > 0 ? ` ${quoteArgv(script.args)}` : ''})`
 }
 
 /** The controller was not reached: no job was ever made after these (Slurm 22.05, measured). */
