@@ -213,7 +213,7 @@ class JobExecutor implements FileExecutor {
     return capabilities.arrays !== 'none'
   }
 
-  /** Makes one job of calls of one group. What fails, fails for all of them. */
+  /** Makes one job of calls of one group. What fails, fails for all of them; `run` says what that is. */
   async #submit(items: readonly Waiting[]): Promise<void> {
     // Elements in the order of the map, however they arrived.
     const inOrder = items.toSorted((a, b) => LOC_ORDER.compare(a.call.loc, b.call.loc))
@@ -243,7 +243,7 @@ class JobExecutor implements FileExecutor {
       await Promise.all(calls.map((call, index) => this.#writes.take(() => this.#write(call, record(call, index, jobId)))))
       for (const [index, { placed }] of wanted.entries()) placed.resolve({ jobId, element: calls.length > 1 ? index : null, sight })
     } catch (error) {
-      for (const { call, placed } of wanted) placed.resolve(await this.#failure(call, error))
+      for (const { placed } of wanted) placed.reject(error)
     }
   }
 
