@@ -1,5 +1,6 @@
 import type { NodeShare } from '../executors/executor.ts'
-import { type Demand, JobQueue, type WaitingJob } from './job-queue.ts'
+import { JobLine } from './job-line.ts'
+import type { Demand, WaitingJob } from './job-queue.ts'
 
 /** A job that may start, with what it was given. */
 export interface Start {
@@ -73,8 +74,7 @@ const EPSILON = 1e-9
  *
  * An array asks for `width` elements and is given as many as there is room for, at least one.
  */
-export class Capacity implements Slots {
-  readonly #queue = new JobQueue()
+export class Capacity extends JobLine implements Slots {
   readonly #held = new Map<string, Holding>()
   readonly #free: Record<Resource, number>
   readonly #freeGpus: Set<number>
@@ -82,14 +82,10 @@ export class Capacity implements Slots {
 
   /** `gpus`: device indices that may be given out. */
   constructor(machine: { readonly cpus: number; readonly memoryBytes: number; readonly gpus: readonly number[] }) {
+    super()
     this.#gpus = new Set(machine.gpus)
     this.#freeGpus = new Set(machine.gpus)
     this.#free = { cpus: machine.cpus, memoryBytes: machine.memoryBytes, gpus: this.#freeGpus.size }
-  }
-
-  /** Jobs in line. */
-  get waiting(): number {
-    return this.#queue.size
   }
 
   /** What nobody holds; negative where adopted jobs hold more than there is. */
@@ -101,16 +97,8 @@ export class Capacity implements Slots {
     return [...this.#held.values()]
   }
 
-  /** Puts a job in line, or in line anew. One that already holds slots is refused (false): it would run twice. */
-  enqueue(job: WaitingJob): boolean {
-    if (this.#held.has(job.id)) return false
-    this.#queue.add(job)
-    return true
-  }
-
-  /** Takes a job out of line; what it holds it keeps. */
-  dequeue(jobId: string): void {
-    this.#queue.remove(jobId)
+  protected holds(jobId: string): boolean {
+    return this.#held.has(jobId)
   }
 
   /**
@@ -118,9 +106,9 @@ export class Capacity implements Slots {
    * Costs one look per distinct demand for each job that starts, however many wait.
    */
   choose(now: number): readonly Start[] {
-    this.#queue.wakeDue(now)
+    this.queue.wakeDue(now)
     const starts: Start[] = []
-    for (let head = this.#queue.firstOf(() => true); head; head = this.#queue.firstOf(() => true)) {
+    for (let head = this.queue.firstOf(() => true); head; head = this.queue.firstOf(() => true)) {
       if (!fits(head.demand, this.#free)) {
         this.#pass(head, starts)
         break
@@ -136,14 +124,14 @@ export class Capacity implements Slots {
     for (;;) {
       const spare = { ...this.#free }
       for (const resource of Object.values(RESOURCE)) spare[resource] = lacking.has(resource) ? 0 : spare[resource] - head.demand[resource]
-      const next = this.#queue.firstOf((demand) => fits(demand, spare))
+      const next = this.queue.firstOf((demand) => fits(demand, spare))
       if (!next || next.id === head.id) return
       starts.push(this.#start(next, spare))
     }
   }
 
   #start(job: WaitingJob, room: Demand): Start {
-    this.#queue.remove(job.id)
+    this.queue.remove(job.id)
     const width = grantedWidth(job, room)
     const gpus = [...this.#freeGpus].sort((a, b) => a - b).slice(0, job.demand.gpus * width)
     this.#hold({ id: job.id, cpus: job.demand.cpus * width, memoryBytes: job.demand.memoryBytes * width, gpus }, gpus.length)
@@ -155,7 +143,7 @@ export class Capacity implements Slots {
    * are none of the machine's are kept in its name but give nothing back. A job that holds slots already keeps those.
    */
   take(jobId: string, demand: Demand, gpus: readonly number[]): void {
-    this.#queue.remove(jobId)
+    this.queue.remove(jobId)
     if (this.#held.has(jobId)) return
     const known = gpus.filter((index) => this.#gpus.has(index))
     this.#hold({ id: jobId, cpus: demand.cpus, memoryBytes: demand.memoryBytes, gpus: known }, known.length)
@@ -188,14 +176,14 @@ export class Capacity implements Slots {
 
   /** When `choose` is to be called again by the clock alone, epoch ms; undefined: only a release changes anything. */
   nextWakeAt(now: number): number | undefined {
-    const at = this.#queue.nextDueAt()
+    const at = this.queue.nextDueAt()
     return at === undefined ? undefined : Math.max(at, now)
   }
 
   /** Why a job waits here; undefined when it is not in line. */
   explain(jobId: string, now = Number.POSITIVE_INFINITY): QueueExplanation | undefined {
-    const job = this.#queue.get(jobId)
-    const before = this.#queue.position(jobId, now)
+    const job = this.queue.get(jobId)
+    const before = this.queue.position(jobId, now)
     if (!job || before === undefined) return undefined
     const short = lackingOf(job.demand, this.#free)
     const lacking = (Object.keys(RESOURCE) as (keyof typeof RESOURCE)[]).filter((name) => short.has(RESOURCE[name]))

@@ -1,7 +1,8 @@
 import type { NodeShare } from '../executors/executor.ts'
 import { type GpuFacts, matchesGpu } from '../targets/gpu-match.ts'
 import type { Holding, QueueExplanation, Slots, Start } from './capacity.ts'
-import { type Demand, JobQueue, type WaitingJob } from './job-queue.ts'
+import { JobLine } from './job-line.ts'
+import type { Demand } from './job-queue.ts'
 
 /** One machine of several. */
 export interface LabMachine {
@@ -36,24 +37,20 @@ const EPSILON = 1e-9
  * aside, and behind it a job may pass only on the others. So no stream of small jobs can keep a large one waiting. A job that
  * cannot run without a machine that is left alone waits beside the line.
  */
-export class LabCapacity implements Slots {
-  readonly #queue = new JobQueue()
+export class LabCapacity extends JobLine implements Slots {
   readonly #rooms: readonly Room[]
   readonly #held = new Map<string, LabHolding>()
   /** Machines that do not answer, and until when they are left alone, epoch ms. */
   readonly #left = new Map<string, number>()
 
   constructor(machines: readonly LabMachine[]) {
+    super()
     this.#rooms = machines.map((machine) => ({
       machine,
       cpus: machine.cpus,
       memoryBytes: machine.memoryBytes,
       gpus: indicesOf(machine),
     }))
-  }
-
-  get waiting(): number {
-    return this.#queue.size
   }
 
   get free(): Demand {
@@ -68,29 +65,23 @@ export class LabCapacity implements Slots {
     return this.#rooms.map(({ machine, cpus, memoryBytes, gpus }) => ({ node: machine.node, cpus, memoryBytes, gpus: gpus.size }))
   }
 
-  enqueue(job: WaitingJob): boolean {
-    if (this.#held.has(job.id)) return false
-    this.#queue.add(job)
-    return true
-  }
-
-  dequeue(jobId: string): void {
-    this.#queue.remove(jobId)
+  protected holds(jobId: string): boolean {
+    return this.#held.has(jobId)
   }
 
   choose(now: number): readonly Start[] {
-    this.#queue.wakeDue(now)
+    this.queue.wakeDue(now)
     const starts: Start[] = []
     for (const [node, until] of this.#left) if (until <= now) this.#left.delete(node)
     const all = this.#rooms.filter((room) => !this.#left.has(room.machine.node))
     const servable = (demand: Demand) => this.#left.size === 0 || ableOf(demand, all).length >= (demand.nodes ?? 1)
     let rooms: readonly Room[] = all
     for (;;) {
-      const job = this.#queue.firstOf((demand) => (rooms === all ? servable(demand) : place(demand, 1, rooms).length > 0))
+      const job = this.queue.firstOf((demand) => (rooms === all ? servable(demand) : place(demand, 1, rooms).length > 0))
       if (!job) return starts
       const shares = place(job.demand, job.width ?? 1, rooms)
       if (shares.length > 0) {
-        this.#queue.remove(job.id)
+        this.queue.remove(job.id)
         this.#hold(job.id, job.demand, shares)
         starts.push({ id: job.id, gpus: shares.flatMap((share) => share.gpus), width: sum(shares, (share) => share.width), shares })
         continue
@@ -101,7 +92,7 @@ export class LabCapacity implements Slots {
   }
 
   take(jobId: string, demand: Demand, gpus: readonly number[], shares: readonly NodeShare[] = []): void {
-    this.#queue.remove(jobId)
+    this.queue.remove(jobId)
     if (this.#held.has(jobId)) return
     const width = Math.max(
       1,
@@ -142,13 +133,13 @@ export class LabCapacity implements Slots {
   }
 
   nextWakeAt(now: number): number | undefined {
-    const times = [this.#queue.nextDueAt() ?? [], this.#queue.size > 0 ? [...this.#left.values()] : []].flat()
+    const times = [this.queue.nextDueAt() ?? [], this.queue.size > 0 ? [...this.#left.values()] : []].flat()
     return times.length === 0 ? undefined : Math.max(Math.min(...times), now)
   }
 
   explain(jobId: string, now = Number.POSITIVE_INFINITY): QueueExplanation | undefined {
-    const job = this.#queue.get(jobId)
-    const before = this.#queue.position(jobId, now)
+    const job = this.queue.get(jobId)
+    const before = this.queue.position(jobId, now)
     if (!job || before === undefined) return undefined
     const names = ['cpus', 'memory', 'gpus'] as const
     const keys = { cpus: 'cpus', memory: 'memoryBytes', gpus: 'gpus' } as const

@@ -1,33 +1,22 @@
 import type { QueueExplanation, Slots, Start } from './capacity.ts'
-import { JobQueue, type WaitingJob } from './job-queue.ts'
+import { JobLine } from './job-line.ts'
 
 /** Jobs handed to a scheduler at one time; the others follow as answers come. */
 const SUBMITS_AT_ONCE = 200
 
 /** The line before a target whose scheduler decides when there is room: what may start is handed over at once. */
-export class SchedulerSlots implements Slots {
-  readonly #queue = new JobQueue()
+export class SchedulerSlots extends JobLine implements Slots {
   readonly #held = new Set<string>()
 
-  get waiting(): number {
-    return this.#queue.size
-  }
-
-  enqueue(job: WaitingJob): boolean {
-    if (this.#held.has(job.id)) return false
-    this.#queue.add(job)
-    return true
-  }
-
-  dequeue(jobId: string): void {
-    this.#queue.remove(jobId)
+  protected holds(jobId: string): boolean {
+    return this.#held.has(jobId)
   }
 
   choose(now: number): readonly Start[] {
-    this.#queue.wakeDue(now)
+    this.queue.wakeDue(now)
     const starts: Start[] = []
-    for (let job = this.#queue.firstOf(() => true); job && starts.length < SUBMITS_AT_ONCE; job = this.#queue.firstOf(() => true)) {
-      this.#queue.remove(job.id)
+    for (let job = this.queue.firstOf(() => true); job && starts.length < SUBMITS_AT_ONCE; job = this.queue.firstOf(() => true)) {
+      this.queue.remove(job.id)
       this.#held.add(job.id)
       starts.push({ id: job.id, gpus: [], width: job.width ?? 1 })
     }
@@ -35,7 +24,7 @@ export class SchedulerSlots implements Slots {
   }
 
   take(jobId: string): void {
-    this.#queue.remove(jobId)
+    this.queue.remove(jobId)
     this.#held.add(jobId)
   }
 
@@ -45,14 +34,14 @@ export class SchedulerSlots implements Slots {
 
   nextWakeAt(now: number): number | undefined {
     // More than were handed over together stand in line still.
-    if (this.#queue.firstOf(() => true) !== undefined) return now
-    const at = this.#queue.nextDueAt()
+    if (this.queue.firstOf(() => true) !== undefined) return now
+    const at = this.queue.nextDueAt()
     return at === undefined ? undefined : Math.max(at, now)
   }
 
   explain(jobId: string, now = Number.POSITIVE_INFINITY): QueueExplanation | undefined {
-    const job = this.#queue.get(jobId)
-    const before = this.#queue.position(jobId, now)
+    const job = this.queue.get(jobId)
+    const before = this.queue.position(jobId, now)
     if (!job || before === undefined) return undefined
     const none = { cpus: 0, memoryBytes: 0, gpus: 0 }
     return {
