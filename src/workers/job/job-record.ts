@@ -32,6 +32,11 @@ export async function writeJobRecord(directory: string, record: JobRecord): Prom
   await rename(`${path}.new`, path)
 }
 
+/** Writes it anew. A record that can't be written any more is no reason to lose a call that runs: its job is found by name. */
+export async function updateJobRecord(directory: string, record: JobRecord): Promise<void> {
+  await writeJobRecord(directory, record).catch(() => undefined)
+}
+
 /** The record of the call in `directory` and how long ago it was written, ms; undefined where there is none that can be read. */
 export async function readJobRecord(directory: string): Promise<(JobRecord & { readonly ageMs: number }) | undefined> {
   const path = join(directory, FILE)
