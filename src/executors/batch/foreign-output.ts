@@ -2,7 +2,8 @@ import { toErrorJson } from '../../errors.ts'
 import { isEndState } from '../../task/states.ts'
 import type { Io, NativeObservation, NativeRef, PollResult } from '../executor.ts'
 import { type ForeignOutput, NATIVE_OUTPUT, parseForeignOutput } from '../foreign-output.ts'
-import type { Scheduler } from './scheduler.ts'
+import { commandOutcomes, framed, OUTPUT_DIRECTORY } from './framed-commands.ts'
+import type { ForeignExit, Scheduler } from './scheduler.ts'
 
 /** What is known of where scripts that are not ours write; by `jobId/attempt`. */
 export interface ForeignOutputs {
@@ -16,10 +17,21 @@ export function isForeign({ places }: NativeRef): boolean {
   return places[0] !== undefined && places[0].ranks.length === 0 && places[0].tasks === undefined
 }
 
+/** Jobs that are asked for in one round trip. */
+const ASKED_AT_ONCE = 50
+
+/** One that is to be asked for. */
+interface Asked {
+  readonly ref: NativeRef
+  readonly directory: string
+  readonly observation: StateObservation
+  readonly said: string
+}
+
 /**
  * Asks the scheduler where scripts that are not ours write, as soon as they run, and notes it in the attempt's directory: the
- * scheduler forgets it. What it tells of their exit is added to what was observed. One question for each job, when it starts or
- * its tasks have moved on.
+ * scheduler forgets it. What it tells of their exit is added to what was observed. A job is asked for when it starts, when it
+ * ends, and when its tasks have moved on; those of one poll together, as one question.
  */
 export async function noteForeignOutput(
   scheduler: Scheduler,
@@ -31,34 +43,49 @@ export async function noteForeignOutput(
   const { outputOf } = scheduler
   const noted = new Map(results)
   if (outputOf === undefined) return noted
-  for (const ref of refs) {
-    const key = `${ref.jobId}/${ref.attempt}`
-    const observation = results.get(key)
-    const directory = ref.places[0]?.attemptDir
-    if (!isForeign(ref) || directory === undefined || observation?.kind !== 'state' || observation.state === 'queued') continue
-    const before = known.get(key)
-    const said =
-      [...(observation.tasks ?? [])].map(([task, each]) => `${task} ${each.kind === 'state' ? each.word : ''}`).join() + observation.word
-    const ends = isEndState(observation.state)
-    if (before?.said === said || (before !== undefined && observation.tasks === undefined && !ends)) continue
+  const asked = refs.flatMap((ref) => toAsk(ref, results, known))
+  if (asked.length > 0) io.onQuery?.()
+  for (let at = 0; at < asked.length; at += ASKED_AT_ONCE) {
+    const some = asked.slice(at, at + ASKED_AT_ONCE)
     try {
-      const files = before?.files ?? (await readNoted(directory, io))
-      io.onQuery?.()
-      const outcome = await io.transport.run(outputOf.command(ref.nativeId), { timeoutMs: 60_000, signal: io.signal })
-      const told = outputOf.parse(outcome)
-      const all = merge(files, told.files)
-      if (all.length > files.length) {
-        const content = all.map((each) => `${JSON.stringify(each)}\n`).join('')
-        await io.transport.write([], [{ path: `${directory}/${NATIVE_OUTPUT}`, mode: 0o600, content }])
+      const commands = some.map(({ ref }, part) => framed(`output-${part}`, outputOf.command(ref.nativeId)))
+      const { stdout } = await io.transport.run([OUTPUT_DIRECTORY, ...commands].join('\n'), { timeoutMs: 120_000, signal: io.signal })
+      const outcomes = commandOutcomes(stdout)
+      for (const [part, { ref, directory, observation, said }] of some.entries()) {
+        const outcome = outcomes.get(`output-${part}`)
+        // Cut off: it is asked for again.
+        if (outcome === undefined) continue
+        const told = outputOf.parse(outcome)
+        const files = known.get(keyOf(ref))?.files ?? (await readNoted(directory, io))
+        const all = merge(files, told.files)
+        if (all.length > files.length) {
+          const content = all.map((each) => `${JSON.stringify(each)}\n`).join('')
+          await io.transport.write([], [{ path: `${directory}/${NATIVE_OUTPUT}`, mode: 0o600, content }])
+        }
+        known.set(keyOf(ref), { files: all, said })
+        if (isEndState(observation.state)) noted.set(keyOf(ref), withExits(observation, told.exits))
       }
-      known.set(key, { files: all, said })
-      if (told.exit !== undefined && ends) noted.set(key, withExit(observation, told.exit))
     } catch (error) {
-      // Its state is known all the same.
-      io.log.warn(`where job ${ref.jobId} writes could not be asked: ${toErrorJson(error).message}`)
+      // Their states are known all the same.
+      const jobs = some.map(({ ref }) => ref.jobId).join(', ')
+      io.log.warn(`where these jobs write could not be asked (${jobs}): ${toErrorJson(error).message}`)
     }
   }
   return noted
+}
+
+const keyOf = (ref: NativeRef): string => `${ref.jobId}/${ref.attempt}`
+
+/** One or none: what has not begun writes nowhere, and of what has not changed all is known. */
+function toAsk(ref: NativeRef, results: PollResult, known: ReadonlyMap<string, ForeignOutputs>): readonly Asked[] {
+  const observation = results.get(keyOf(ref))
+  const directory = ref.places[0]?.attemptDir
+  if (!isForeign(ref) || directory === undefined || observation?.kind !== 'state' || observation.state === 'queued') return []
+  const before = known.get(keyOf(ref))
+  const words = [...(observation.tasks ?? [])].map(([task, each]) => `${task} ${each.kind === 'state' ? each.word : ''}`)
+  const said = words.join() + observation.word
+  const isAsked = before !== undefined && (before.said === said || (observation.tasks === undefined && !isEndState(observation.state)))
+  return isAsked ? [] : [{ ref, directory, observation, said }]
 }
 
 async function readNoted(directory: string, io: Io): Promise<readonly ForeignOutput[]> {
@@ -72,11 +99,14 @@ function merge(known: readonly ForeignOutput[], told: readonly ForeignOutput[]):
   return [...byTask.values()].toSorted((a, b) => (a.task ?? -1) - (b.task ?? -1))
 }
 
-type Exit = NonNullable<ReturnType<NonNullable<Scheduler['outputOf']>['parse']>['exit']>
+type StateObservation = Extract<NativeObservation, { kind: 'state' }>
 
-/** A code that the queue did not tell. */
-function withExit(observation: Extract<NativeObservation, { kind: 'state' }>, { code, signal }: Exit): NativeObservation {
+/** Codes that the queue did not tell: of a job, or of the task that an array failed by. */
+function withExits(observation: StateObservation, exits: readonly ForeignExit[]): NativeObservation {
   if (observation.exitCode !== undefined || observation.state !== 'failed') return observation
-  if (signal > 0) return { ...observation, ...(observation.cause === 'exit' ? { cause: 'signal' } : {}), exitCode: 128 + signal }
-  return code > 0 ? { ...observation, exitCode: code } : observation
+  const failed = [...(observation.tasks ?? [])].find(([, each]) => each.kind === 'state' && each.state === 'failed')?.[0]
+  const exit = exits.find(({ task, code, signal }) => task === failed && (code > 0 || signal > 0))
+  if (exit === undefined) return observation
+  if (exit.signal > 0) return { ...observation, ...(observation.cause === 'exit' ? { cause: 'signal' } : {}), exitCode: 128 + exit.signal }
+  return { ...observation, exitCode: exit.code }
 }

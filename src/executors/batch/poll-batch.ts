@@ -33,7 +33,7 @@ export async function pollBatch<Options>(
     else jobs.push(job)
   }
   for (const job of queue.jobs) if (ownerOf(job) !== undefined) add(job)
-  const gone = asked.filter((ref) => partsOf(ref).some((id) => !isKnown(ref, id, ours)))
+  const gone = asked.filter((ref) => isGone(ref, ours))
   if (gone.length > 0 && site.accounting) {
     const missing = gone.flatMap((ref) => partsOf(ref).filter((id) => !isKnown(ref, id, ours)))
     const history = await askScheduler(scheduler.history, { ids: missing, user: site.user }, io)
@@ -42,11 +42,12 @@ export async function pollBatch<Options>(
     } else for (const job of history.jobs) add(job)
   }
   for (const ref of asked) {
-    if (results.has(keyOf(ref))) continue
+    const key = keyOf(ref)
+    if (results.has(key)) continue
     const observed = observe(ref, ours)
     // Of an array whose length nobody told us, the queue may have forgotten a task that failed.
     const isWhole = site.accounting || observed.kind !== 'state' || observed.state !== 'succeeded' || observed.tasks === undefined
-    results.set(keyOf(ref), isWhole || ref.places[0]?.tasks !== undefined ? observed : { kind: 'missing' })
+    results.set(key, isWhole || ref.places[0]?.tasks !== undefined ? observed : { kind: 'missing' })
   }
   for (const ref of unnamed) results.set(keyOf(ref), { kind: 'could_not_ask', reason: 'its id is not known yet' })
   return results
@@ -54,6 +55,13 @@ export async function pollBatch<Options>(
 
 const keyOf = (ref: NativeRef): string => `${ref.jobId}/${ref.attempt}`
 const partsOf = (ref: NativeRef): readonly string[] => ref.nativeId.split(' ')
+/** True for what has one row: no array, not sent in parts. Ten thousand of these in a queue are to leave little garbage. */
+const isSingle = (ref: NativeRef): boolean => ref.places[0]?.tasks === undefined && !ref.nativeId.includes(' ')
+
+function isGone(ref: NativeRef, known: Known): boolean {
+  if (isSingle(ref)) return !isKnown(ref, ref.nativeId, known)
+  return partsOf(ref).some((id) => !isKnown(ref, id, known))
+}
 
 type Owner = ReturnType<typeof parseNativeName>
 
@@ -91,8 +99,7 @@ function isKnown(ref: NativeRef, id: string, known: Known): boolean {
   const rows = rowsOf(ref, id, known)
   const tasks = taskCount(ref, id)
   // The queue forgets tasks of an array one by one, and how many a script that is not ours has, nobody has told us.
-  if (tasks === undefined)
-    return rows.length > 0 && !(rows.some((row) => row.tasks !== undefined) && rows.every((row) => isEndState(row.state)))
+  if (tasks === undefined) return rows.length > 0 && !(rows.some(hasTasks) && rows.every(hasEnded))
   const seen = new Set(rows.flatMap((row) => row.tasks ?? []))
   return seen.size >= tasks
 }
@@ -114,15 +121,22 @@ function partSize(count: number, parts: number): number {
 
 function observe(ref: NativeRef, known: Known): NativeObservation {
   const tasks = ref.places[0]?.tasks
-  if (tasks === undefined) {
-    const rows = rowsOf(ref, ref.nativeId, known)
-    if (rows.some((row) => row.tasks !== undefined)) return foreignArray(rows)
-    const row = latest(rows)
-    return row === undefined ? { kind: 'missing' } : observationOf(row)
-  }
+  return tasks === undefined ? observeSingle(rowsOf(ref, ref.nativeId, known)) : observeArray(ref, tasks.count, known)
+}
+
+function observeSingle(rows: readonly NativeJob[]): NativeObservation {
+  if (rows.some(hasTasks)) return foreignArray(rows)
+  const row = latest(rows)
+  return row === undefined ? { kind: 'missing' } : observationOf(row)
+}
+
+const hasTasks = (row: NativeJob): boolean => row.tasks !== undefined
+const hasEnded = (row: NativeJob): boolean => isEndState(row.state)
+
+function observeArray(ref: NativeRef, count: number, known: Known): NativeObservation {
   const byTask = new Map<number, TaskObservation>()
   const parts = partsOf(ref)
-  const size = partSize(tasks.count, parts.length)
+  const size = partSize(count, parts.length)
   for (const [index, id] of parts.entries()) {
     // Later rows (those of the history) outweigh earlier ones only where these have no end.
     for (const row of rowsOf(ref, id, known)) {
@@ -138,11 +152,11 @@ function observe(ref: NativeRef, known: Known): NativeObservation {
   // it waited.
   const rest = parts.map((id) => latest(rowsOf(ref, id, known).filter((each) => each.tasks === undefined)))
   if (byTask.size === 0 && parts.length === 1) return rest[0] === undefined ? { kind: 'missing' } : observationOf(rest[0])
-  for (let task = 0; task < tasks.count; task += 1) {
+  for (let task = 0; task < count; task += 1) {
     const row = rest[Math.floor(task / size)]
     if (row !== undefined && !byTask.has(task)) byTask.set(task, observationOf(row))
   }
-  return byTask.size === 0 ? { kind: 'missing' } : summary(byTask, tasks.count)
+  return byTask.size === 0 ? { kind: 'missing' } : summary(byTask, count)
 }
 
 /** A script that is not ours may be an array: it lives while one of its tasks does, and fails as the first that failed. */

@@ -79,8 +79,15 @@ export interface CommandOutcome {
 /** What the scheduler tells of a script that is not ours. */
 export interface ForeignTold {
   readonly files: readonly ForeignOutput[]
-  /** Of a job that is no array. */
-  readonly exit?: { readonly code: number; readonly signal: number }
+  readonly exits: readonly ForeignExit[]
+}
+
+/** How a job, or a task of its array, has ended. */
+export interface ForeignExit {
+  /** Native index; absent: the job is no array. */
+  readonly task?: number
+  readonly code: number
+  readonly signal: number
 }
 
 /** What is to be submitted. */

@@ -26,7 +26,12 @@ export function parseOutput({ stdout }: CommandOutcome): ForeignTold {
       },
     ]
   })
-  const isOne = records[0] !== undefined && !/^JobId=.* ArrayTaskId=/m.test(records[0])
-  const [, code, signal] = isOne ? (/ ExitCode=(\d+):(\d+)/.exec(records[0] ?? '') ?? []) : []
-  return { files, ...(code === undefined || signal === undefined ? {} : { exit: { code: Number(code), signal: Number(signal) } }) }
+  const exits = records.flatMap((record) => {
+    const task = /^JobId=.* ArrayTaskId=(\S+)/m.exec(record)?.[1]
+    const [, code, signal] = / ExitCode=(\d+):(\d+)/.exec(record) ?? []
+    if (code === undefined || signal === undefined || /^JobId=.* HetJobOffset=[1-9]/m.test(record)) return []
+    if (task === undefined) return [{ code: Number(code), signal: Number(signal) }]
+    return /^\d+$/.test(task) ? [{ task: Number(task), code: Number(code), signal: Number(signal) }] : []
+  })
+  return { files, exits }
 }

@@ -102,6 +102,26 @@ describe('the command', () => {
     )
   })
 
+  test.each([
+    ['#SBATCH --wait', true],
+    ['#SBATCH -J x -W', true],
+    ['#SBATCH --wait-all-nodes=1', false],
+    ['# --wait', false],
+  ])('a script with %s: what sbatch does is not waited for', (line, waits) => {
+    const directory = mkdtempSync(join(tmpdir(), 'drover-sbatch-wait-'))
+    try {
+      writeFileSync(join(directory, 'sbatch'), '#!/bin/sh\nsleep 1; echo 5\n', { mode: 0o700 })
+      writeFileSync(join(directory, 'squeue'), '#!/bin/sh\n[ "$*" = "-h -t all -n d-x-1 -o %F" ] && echo 7\n', { mode: 0o700 })
+      const path = join(directory, 'job.sh')
+      writeFileSync(path, `#!/bin/sh\n${line}\n`)
+      const command = sbatchCommand({ kind: 'foreign', path, args: [], nativeName: 'd-x-1', options: [] })
+      const { stdout, status } = spawnSync('sh', ['-c', command], { env: { PATH: `${directory}:/usr/bin:/bin` }, encoding: 'utf8' })
+      expect([stdout, status]).toEqual([waits ? '7\n' : '5\n', 0])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
   test('a script that is not there is named', () => {
     const script = { kind: 'foreign', path: '/nowhere/job.sh', args: [], nativeName: 'd-x-1', options: [] } as const
     const command = `${sbatchCommand(script)}; echo "then $?"`

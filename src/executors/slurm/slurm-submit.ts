@@ -1,5 +1,6 @@
 import { quoteArgv, quoteShell } from '../../driver/quote.ts'
 import type { CommandOutcome, SubmitAnswer, SubmitScript } from '../batch/scheduler.ts'
+import { WITHOUT_OWN } from './slurm-variables.ts'
 
 /** Options that sites set for all jobs of a user by variables; a directive of the script stands above them. */
 const DEFAULTS = ['account', 'partition', 'qos', 'reservation', 'constraint']
@@ -34,9 +35,29 @@ sbatch --parsable ${file}`
   // A tilde is the home of whoever runs it there.
   const path = script.path.startsWith('~/') ? `"$HOME"/${quoteShell(script.path.slice(2))}` : quoteShell(script.path)
   const words = quoteArgv([`--job-name=${script.nativeName}`, ...script.options])
+  const sbatch = `sbatch --parsable ${words} ${path}${script.args.length > 0 ? ` ${quoteArgv(script.args)}` : ''}`
   // A shell of its own: what runs after it must hear of the end.
   return `([ -f ${path} ] || { echo "drover: there is no script "${path} >&2; exit 2; }
-unset SBATCH_WAIT SBATCH_CLUSTERS SLURM_CLUSTERS; cd "$(dirname ${path})" && sbatch --parsable ${words} ${path}${script.args.length > 0 ? ` ${quoteArgv(script.args)}` : ''})`
+unset SBATCH_WAIT SBATCH_CLUSTERS SLURM_CLUSTERS; cd "$(dirname ${path})" || exit
+grep -Eq ${WAITS} ${path} || { ${sbatch}; exit; }
+${withoutWaiting(sbatch, script.nativeName)})`
+}
+
+/** A directive by which sbatch itself lasts as long as the job. */
+const WAITS = quoteShell('^#SBATCH(.*[[:space:]])?(--wait|-W)([[:space:]]|$)')
+
+/**
+ * sbatch that would wait for the job's end is left once Slurm knows the job, by its name: what it prints before that lies in a
+ * buffer of its own. The job does not hear of it.
+ */
+function withoutWaiting(sbatch: string, nativeName: string): string {
+  return `${sbatch} &
+while kill -0 "$!" 2>/dev/null; do
+  id=$(${WITHOUT_OWN}; squeue -h -t all -n ${quoteShell(nativeName)} -o %F | head -n 1)
+  [ -z "$id" ] || { kill -KILL "$!"; echo "$id"; exit 0; }
+  sleep 1
+done
+wait "$!"`
 }
 
 /** The controller was not reached: no job was ever made after these (Slurm 22.05, measured). */
@@ -92,6 +113,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/unrecognized --([a-z-]+) argument/i, 'Correct that option: see man sbatch there.'],
   [/there is no script|Unable to open file/i, 'Correct remote_script: it is a path on the cluster.'],
   [/does not look like a batch script|Batch script is empty/i, 'The script of remote_script must begin with #! and an interpreter.'],
+  [/^sbatch: Job \d+ to start at /, 'The script asks only when it would start: take --test-only out of its #SBATCH lines.'],
   [/DOS line breaks/i, 'Convert the script on the cluster: sed -i "s/\\r$//".'],
 ]
 
@@ -103,6 +125,7 @@ export function parseSbatch({ code, stdout, stderr }: CommandOutcome): SubmitAns
   const message = text
     .replace(/^sbatch: error: (?:Batch job submission failed: )?/gm, '')
     .replaceAll('\n', '; ')
+    .replace(/\.+$/, '')
     .slice(0, 500)
   // It ends with 255 when it refuses an option by itself, before it asks anybody; other codes of that size mean a signal.
   const killed = code === undefined || (code > 128 && code !== 255)
