@@ -4,38 +4,22 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { until, written } from '../../src/testing/waiting.ts'
 import { type CallCommand, ProcessCalls } from '../../src/workers/process/process-calls.ts'
 import type { WorkerCall, WorkerEnd } from '../../src/workflow/calls/worker-call.ts'
-import { type Checkpoints, makeCheckpoints, UNDISTURBED } from './call-fixture.ts'
+import { UNDISTURBED } from './call-fixture.ts'
+import { lives, ProcessPlace } from './process-place.ts'
 
-let place: Checkpoints
-let processes: ProcessCalls
-
+let place: ProcessPlace
 beforeEach(() => {
-  place = makeCheckpoints()
-  processes = new ProcessCalls({ graceMs: 300 })
+  place = new ProcessPlace()
 })
-afterEach(async () => {
-  await processes.close()
-  place[Symbol.dispose]()
-})
+afterEach(() => place.close())
 
 /** Runs a sh script as the call's command. */
 function runScript(call: WorkerCall, script: string, command: Partial<CallCommand> = {}, io = UNDISTURBED): Promise<WorkerEnd> {
-  return processes.run(call, { argv: ['/bin/sh', '-c', script], cwd: place.root, ...command }, io)
+  return place.processes.run(call, { argv: ['/bin/sh', '-c', script], cwd: place.root, ...command }, io)
 }
 
 function journal(call: WorkerCall): readonly string[] {
-  return readFileSync(join(place.root, call.runId, '.drover-calls', 'journal'), 'utf8')
-    .split('\n')
-    .filter(Boolean)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
+  return readFileSync(place.journalPath(call.runId), 'utf8').split('\n').filter(Boolean)
 }
 
 function pidIn(path: string): Promise<number> {
@@ -126,7 +110,7 @@ describe('ends', () => {
       cause: 'start',
       message: expect.stringContaining('no name'),
     })
-    expect(await processes.run(call, { argv: ['-x'], cwd: '/' }, UNDISTURBED)).toMatchObject({ cause: 'start' })
+    expect(await place.processes.run(call, { argv: ['-x'], cwd: '/' }, UNDISTURBED)).toMatchObject({ cause: 'start' })
     expect(await runScript({ ...call, directory: '/nowhere' }, ':')).toMatchObject({
       cause: 'start',
       message: expect.stringContaining('is gone'),
@@ -140,7 +124,7 @@ describe('what the command sees', () => {
     const call = place.call({ runId: `run ${evil}`.replaceAll('/', ''), loc: `-.N1 'x' $(y)` })
     const command = { argv: ['/bin/sh', '-c', 'printf "%s|%s|%s" "$1" "$EVIL" "$(cat)" >"$2"', 'sh', evil, join(call.directory, 'out')] }
     const stdin = join(call.directory, 'definition')
-    const end = await processes.run(call, { ...command, cwd: call.directory, env: { EVIL: evil }, stdin }, UNDISTURBED)
+    const end = await place.processes.run(call, { ...command, cwd: call.directory, env: { EVIL: evil }, stdin }, UNDISTURBED)
     expect(end).toEqual({ outcome: 'succeeded' })
     expect(readFileSync(join(call.directory, 'out'), 'utf8')).toBe(`${evil}|${evil}|${readFileSync(stdin, 'utf8')}`)
     expect(readdirSync(call.directory).sort()).toEqual(['definition', 'errors', 'out', 'outputs'])
@@ -177,7 +161,7 @@ describe('ended from outside', () => {
     const child = await pidIn(join(call.directory, 'child'))
     stopping.abort()
     expect(await running).toEqual({ outcome: 'cancelled' })
-    await until('the child is gone', 5000, () => !isAlive(child))
+    await until('the child is gone', 5000, () => !lives(child))
   })
 
   test('cancelled before it began: nothing is run', async () => {
@@ -208,7 +192,7 @@ describe('ended from outside', () => {
     const watcher = Number(/^b \S+ (\d+)/.exec(journal(call)[0] ?? '')?.[1])
     process.kill(watcher, 'SIGKILL')
     expect(await running).toMatchObject({ cause: 'lost', message: 'halfway' })
-    await until('the worker is gone', 5000, () => !isAlive(pid))
+    await until('the worker is gone', 5000, () => !lives(pid))
   })
 
   test('children left behind by a worker that ended don’t delay its end, and are ended', async () => {
@@ -216,7 +200,7 @@ describe('ended from outside', () => {
     const end = await runScript(call, 'sleep 100 & echo $! >run-1/-.N1/child')
     expect(end).toEqual({ outcome: 'succeeded' })
     const child = await pidIn(join(call.directory, 'child'))
-    await until('the child is gone', 5000, () => !isAlive(child))
+    await until('the child is gone', 5000, () => !lives(child))
   })
 })
 
@@ -226,23 +210,36 @@ describe('a later controller', () => {
     const living = place.call({ loc: '-.N2' })
     const script = 'echo once >>"$1/runs"; echo x >"$1/started"; until [ -e "$1/go" ]; do sleep 0.05; done; echo said >&2; exit 5'
     const both = [ended, living].map((call) =>
-      processes.run(call, { argv: ['/bin/sh', '-c', script, 'sh', call.directory], cwd: '/' }, UNDISTURBED),
+      place.processes.run(call, { argv: ['/bin/sh', '-c', script, 'sh', call.directory], cwd: '/' }, UNDISTURBED),
     )
     const settled = Promise.allSettled(both)
     for (const call of [ended, living]) await written(join(call.directory, 'started'), 10_000)
-    await processes.close()
+    await place.processes.close()
     expect(await settled).toMatchObject([{ reason: { code: 'aborted' } }, { reason: { code: 'aborted' } }])
     writeFileSync(join(ended.directory, 'go'), '')
     await until('the end is recorded', 10_000, () => journal(ended).some((line) => line.startsWith('e -.N1:')))
-    processes = new ProcessCalls()
+    place.processes = new ProcessCalls()
     const failed = { outcome: 'failed', cause: 'exit', exitCode: 5, message: 'said' }
-    expect(await processes.attach(ended, UNDISTURBED)).toEqual(failed)
-    const waiting = processes.attach(living, UNDISTURBED)
+    expect(await place.processes.attach(ended, UNDISTURBED)).toEqual(failed)
+    const waiting = place.processes.attach(living, UNDISTURBED)
     writeFileSync(join(living.directory, 'go'), '')
     expect(await waiting).toEqual(failed)
     for (const call of [ended, living]) expect(readFileSync(join(call.directory, 'runs'), 'utf8')).toBe('once\n')
-    expect(await processes.attach(place.call({ loc: '-.N3' }), UNDISTURBED)).toBeUndefined()
-    expect(await processes.attach({ ...ended, attempt: 2 }, UNDISTURBED)).toBeUndefined()
+    expect(await place.processes.attach(place.call({ loc: '-.N3' }), UNDISTURBED)).toBeUndefined()
+    expect(await place.processes.attach({ ...ended, attempt: 2 }, UNDISTURBED)).toBeUndefined()
+  })
+
+  test('a call whose start was cut short by the close has not failed: it rejects, and is found or begun anew', async () => {
+    const call = place.call()
+    const running = runScript(call, 'echo once >>run-1/-.N1/runs; echo 5 >run-1/-.N1/outputs/value')
+    const settled = Promise.allSettled([running])
+    await place.processes.close()
+    expect(await settled).toMatchObject([{ reason: { code: 'aborted' } }])
+    await expect(runScript(call, 'true')).rejects.toMatchObject({ code: 'aborted' })
+    place.processes = new ProcessCalls()
+    const end = (await place.processes.attach(call, UNDISTURBED)) ?? (await runScript(call, 'echo once >>run-1/-.N1/runs'))
+    expect(end).toEqual({ outcome: 'succeeded' })
+    expect(readFileSync(join(call.directory, 'runs'), 'utf8')).toBe('once\n')
   })
 })
 
@@ -252,7 +249,7 @@ test('1,000 short calls, 8 at a time', async () => {
   let ended = 0
   const lane = async (): Promise<void> => {
     for (let call = waiting.pop(); call !== undefined; call = waiting.pop()) {
-      const end = await processes.run(call, { argv: ['/bin/true'], cwd: '/' }, UNDISTURBED)
+      const end = await place.processes.run(call, { argv: ['/bin/true'], cwd: '/' }, UNDISTURBED)
       if (end.outcome === 'succeeded') ended++
     }
   }

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { until } from '../../src/testing/index.ts'
@@ -7,7 +7,7 @@ import { int } from '../../src/workflow/builder/port-type.ts'
 import { task } from '../../src/workflow/builder/task.ts'
 import { runPaths } from '../../src/workflow/run/run-directory.ts'
 import { processesOf } from '../conformance/local-home.ts'
-import { endOf, RunHome } from './run-fixture.ts'
+import { endOf, RunHome, textOutputs } from './run-fixture.ts'
 
 const wait = task('w.wait', { x: int }, { value: int })
 
@@ -50,6 +50,26 @@ test('Ctrl-C leaves the run in the background, where it goes on to its end', asy
   const resumed = await home.drover('workflow', 'resume', 'r')
   expect(resumed.stderr).toContain('has ended: it succeeded')
   await until('the controller to leave', 20_000, () => processesOf(home.base).length === 0)
+})
+
+test('a run that is left while its first calls are being started has no failed node: resumed, each runs once', async () => {
+  const { home, path } = homeThatWaits()
+  using _ = home
+  writeFileSync(`${home.ledgerPath}.go`, '')
+  const text = readFileSync(path, 'utf8')
+  for (let turns = 0; turns < 12; turns++) {
+    home.clearLedger()
+    const id = `left-${turns}`
+    const run = await home.start(text, { id })
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+    run.leave()
+    const { state, failed } = await run.ended
+    expect({ turns, failed, isWell: state === 'left' || state === 'succeeded' }).toEqual({ turns, failed: [], isWell: true })
+    if (state === 'succeeded') continue
+    const resumed = await (await home.workflows.resume(id, home.shell())).ended
+    expect(textOutputs(resumed)).toEqual({ a: '1', b: '2', c: '1' })
+    expect(home.calls().toSorted()).toEqual(['-.N1', '-.N3', '-.N4'])
+  }
 })
 
 test('cancel from another process ends the calls, their groups and all', async () => {

@@ -78,6 +78,7 @@ class FunctionExecutor implements FileExecutor {
         returned = this.#options.run(call.worker, argsPath, { call, signal })
         if (this.#options.end === 'marks') await this.#settled(returned, signal)
       } catch (error) {
+        if (signal.aborted) return undefined
         return failedToStart(call, `its executor "${this.kind}" threw: ${messageOf(error)}`)
       }
       if (this.#options.end !== 'marks' && isPromise(returned)) return this.#awaited(returned, signal)

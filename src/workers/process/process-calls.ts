@@ -77,6 +77,7 @@ export class ProcessCalls {
    */
   async run(call: WorkerCall, command: CallCommand, io: CallIo): Promise<WorkerEnd> {
     if (io.signal.aborted) return { outcome: 'cancelled' }
+    if (this.#closing.signal.aborted) throw unwatched(call)
     let journal: CallJournal
     let key: string
     let scriptPath: string
@@ -112,6 +113,8 @@ export class ProcessCalls {
       const begun = journal.begunNow(key)
       if (begun === undefined) {
         journal.forget(key)
+        // A spawner that was closed says nothing about the call.
+        if (this.#closing.signal.aborted) throw unwatched(call)
         return failedToStart(call, error instanceof Error ? error.message : String(error), true)
       }
       identity = begun
@@ -188,10 +191,7 @@ export class ProcessCalls {
     const gone = Promise.withResolvers<undefined>()
     const flight: Flight = { ...process, onGone: () => gone.resolve(undefined) }
     const closed = Promise.withResolvers<never>()
-    const onClose = (): void =>
-      closed.reject(
-        new DroverError('aborted', `the call ${call.loc} runs on, but is no longer watched: its executor was closed`, { level: 'task' }),
-      )
+    const onClose = (): void => closed.reject(unwatched(call))
     let stop: Stop | undefined
     let deadline: NodeJS.Timeout | undefined
     let lastResort: NodeJS.Timeout | undefined
@@ -281,6 +281,11 @@ export class ProcessCalls {
       this.#looking = false
     }
   }
+}
+
+/** What may have begun, runs on. */
+function unwatched(call: WorkerCall): DroverError {
+  return new DroverError('aborted', `the call ${call.loc} is no longer watched: its executor was closed`, { level: 'task' })
 }
 
 /** `count` of them, from a position that goes round. */

@@ -8,6 +8,7 @@ import type { CallCache } from './call-cache.ts'
 import { type CallEnd, CallPerformer, type DueCall } from './call-performer.ts'
 import { CallQueue } from './call-queue.ts'
 import { type CallRule, resolveRule, retryDelay } from './call-rules.ts'
+import { Delays } from './delays.ts'
 import type { RunState } from './journal-record.ts'
 import type { RunFiles } from './run-files.ts'
 import type { RunJournal } from './run-journal.ts'
@@ -39,6 +40,10 @@ export interface ControllerEnd {
   readonly failures: readonly NodeRun[]
 }
 
+/*
+ * One thing, though long: the turns of a run, and what ends it. How a call is made, queued, tried again and written down is elsewhere.
+ */
+
 /** How long builtins run before calls, timers and signals get their turn, ms. */
 const SLICE_MS = 20
 
@@ -56,8 +61,7 @@ export class WorkflowController {
   /** Runs of calls under way, by node. */
   readonly #calls = new Set<Promise<void>>()
   readonly #performer: CallPerformer
-  readonly #delays = new Set<NodeJS.Timeout>()
-  #delayed = 0
+  readonly #delays = new Delays(() => this.#rouse())
   /** Calls of an earlier controller that the engine has not come to yet. */
   #left: number
   /** Failures that were looked at. */
@@ -124,14 +128,14 @@ export class WorkflowController {
         await this.#startCalls()
         if (!more && this.#isOver()) return await this.#finish(this.#ending === 'cancelled' ? 'cancelled' : 'failed')
         if (more) await new Promise((resolve) => setImmediate(resolve))
-        else if (this.#calls.size > 0 || this.#delayed > 0 || this.#awake) await this.#sleep()
+        else if (this.#calls.size > 0 || this.#delays.waiting > 0 || this.#awake) await this.#sleep()
         else
           throw new DroverError('internal', `the run ${this.#options.files.runId} waits for nothing and has no outputs`, {
             level: 'internal',
           })
       }
     } finally {
-      for (const timer of this.#delays) clearTimeout(timer)
+      this.#delays.clear()
       this.#leave.abort()
       for (const executor of this.#options.executors.executors.values()) await executor.close()
       await Promise.allSettled(this.#calls)
@@ -189,11 +193,7 @@ export class WorkflowController {
     else if (end.delayMs === 0) this.#succeeded(run, end.outputs)
     else {
       const started = Date.now()
-      this.#delayed++
-      this.#after(end.delayMs, () => {
-        this.#delayed--
-        this.#succeeded(run, end.outputs, started)
-      })
+      this.#delays.after(end.delayMs, () => this.#succeeded(run, end.outputs, started))
     }
   }
 
@@ -276,6 +276,11 @@ export class WorkflowController {
       this.#succeeded(run, end.outputs, started)
       return
     }
+    // An executor that is being closed may tell of a start that it prevented itself: whoever takes the run up finds out.
+    if (this.#leave.signal.aborted) {
+      this.#engine.abandon(run)
+      return
+    }
     const { failure } = end
     const delay =
       this.#ending === undefined
@@ -286,11 +291,7 @@ export class WorkflowController {
       return
     }
     this.#options.log(`${run.loc} ${item.worker}.${item.task}: attempt ${item.attempt} failed (${failure.cause}); the next in ${delay} ms`)
-    this.#delayed++
-    this.#after(delay, () => {
-      this.#delayed--
-      this.#queue.add(key, { ...item, attempt: item.attempt + 1, attach: false })
-    })
+    this.#delays.after(delay, () => this.#queue.add(key, { ...item, attempt: item.attempt + 1, attach: false }))
   }
 
   #succeeded(run: NodeRun, outputs: Contents, started?: number): void {
@@ -318,7 +319,7 @@ export class WorkflowController {
     if (this.#calls.size > 0 || this.#queue.running > 0) return false
     if (this.#isEnding && this.#queue.waiting > 0) return false
     if (this.#ending !== undefined) return true
-    return this.#delayed === 0 && this.#engine.running === 0 && this.#engine.failures.length > 0
+    return this.#delays.waiting === 0 && this.#engine.running === 0 && this.#engine.failures.length > 0
   }
 
   async #finish(state: RunState): Promise<ControllerEnd> {
@@ -336,20 +337,6 @@ export class WorkflowController {
   async #leaveRun(): Promise<ControllerEnd> {
     await this.#options.journal.sync()
     return { state: 'left', outputs: undefined, failures: this.#engine.failures }
-  }
-
-  #after(delayMs: number, act: () => void): void {
-    // Longer waits than a timer can hold are waited in parts.
-    const part = Math.min(delayMs, 2 ** 31 - 1)
-    const timer = setTimeout(() => {
-      this.#delays.delete(timer)
-      if (part < delayMs) this.#after(delayMs - part, act)
-      else {
-        act()
-        this.#rouse()
-      }
-    }, part)
-    this.#delays.add(timer)
   }
 
   #rouse(): void {
