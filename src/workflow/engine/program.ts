@@ -134,7 +134,10 @@ export function compileProgram(graph: GraphData): Program {
   return program
 }
 
-/** What has to be there before a node starts, its body or predicate included; of `ifelse` the predicate alone. */
+/**
+ * What has to be there before a node starts, its body or predicate included; of `ifelse` the predicate alone. Not `inEdges`:
+ * that has both branches of `ifelse`, and lacks an input of the same name as a body or predicate, which is waited for as any other.
+ */
 export function* eagerRefs(node: GraphNode): Generator<PortRef> {
   yield* node.inputs.values()
   switch (node.type) {
