@@ -10,21 +10,14 @@ import { CallJournal } from '../../src/workers/process/call-journal.ts'
 import { compileCallScript } from '../../src/workers/process/call-script.ts'
 import { ProcessCalls } from '../../src/workers/process/process-calls.ts'
 import type { WorkerCall } from '../../src/workflow/calls/worker-call.ts'
-import { type Checkpoints, makeCheckpoints, UNDISTURBED } from './call-fixture.ts'
+import { UNDISTURBED } from './call-fixture.ts'
+import { ProcessPlace } from './process-place.ts'
 
-let place: Checkpoints
-let processes: ProcessCalls
-
+let place: ProcessPlace
 beforeEach(() => {
-  place = makeCheckpoints()
-  processes = new ProcessCalls({ graceMs: 300 })
+  place = new ProcessPlace()
 })
-afterEach(async () => {
-  await processes.close()
-  place[Symbol.dispose]()
-})
-
-const journalOf = (run: string): string => join(place.root, run, '.drover-calls', 'journal')
+afterEach(() => place.close())
 
 describe('the controller is killed -9', () => {
   /** Starts `count` calls in a process of its own, which is killed `afterMs` later; each call appends to its own file `runs`. */
@@ -51,10 +44,10 @@ console.log('asked')`
     const calls = Array.from({ length: 60 }, (_, index) => place.call({ loc: `-.N0.M${index}` }))
     await killedController(calls, afterMs)
     const ends = calls.map(async (call) => {
-      const end = await processes.attach(call, UNDISTURBED)
+      const end = await place.processes.attach(call, UNDISTURBED)
       if (end !== undefined) return { attached: true, end }
       const again = { argv: ['/bin/sh', '-c', 'echo x >>"$1/runs"; exit 3', 'sh', call.directory], cwd: '/' }
-      return { attached: false, end: await processes.run(call, again, UNDISTURBED) }
+      return { attached: false, end: await place.processes.run(call, again, UNDISTURBED) }
     })
     await delay(300)
     writeFileSync(join(place.root, 'go'), '')
@@ -69,8 +62,8 @@ console.log('asked')`
 describe('the journal', () => {
   test('cut at every byte: an end counts when its line is whole', async () => {
     const call = place.call()
-    await processes.run(call, { argv: ['/bin/sh', '-c', 'exit 3'], cwd: '/' }, UNDISTURBED)
-    const whole = readFileSync(journalOf('run-1'))
+    await place.processes.run(call, { argv: ['/bin/sh', '-c', 'exit 3'], cwd: '/' }, UNDISTURBED)
+    const whole = readFileSync(place.journalPath())
     const begin = whole.indexOf('\n') + 1
     const directory = join(place.root, 'cut', '.drover-calls')
     mkdirSync(directory, { recursive: true })
@@ -88,7 +81,7 @@ describe('the journal', () => {
   test('a line torn by a full disk spoils no other', () => {
     mkdirSync(join(place.root, 'torn', '.drover-calls'), { recursive: true })
     writeFileSync(
-      journalOf('torn'),
+      place.journalPath('torn'),
       'b -.N1:1:aa 5 6 boot .\ne -.N1:1:aa 0 r\ne -.N1:1:aa 9 ran .\nb -.N2:1:bb 7 8 boot .e -.N2:1:bb 0 ran .\n',
     )
     const journal = new CallJournal({ root: place.root, runId: 'torn' })
@@ -105,17 +98,17 @@ describe('the journal', () => {
       'e -.N2:1:bb 4 ran .',
       `b -.N3:1:cc ${process.pid} 6 boot .`,
     ]
-    writeFileSync(journalOf('run-1'), `${lines.join('\n')}\n`)
-    expect(await processes.attach(place.call({ loc: '-.N1' }), UNDISTURBED)).toBeUndefined()
-    expect(await processes.attach(place.call({ loc: '-.N2' }), UNDISTURBED)).toMatchObject({ outcome: 'failed', exitCode: 4 })
-    expect(await processes.attach(place.call({ loc: '-.N3' }), UNDISTURBED)).toBeUndefined()
+    writeFileSync(place.journalPath(), `${lines.join('\n')}\n`)
+    expect(await place.processes.attach(place.call({ loc: '-.N1' }), UNDISTURBED)).toBeUndefined()
+    expect(await place.processes.attach(place.call({ loc: '-.N2' }), UNDISTURBED)).toMatchObject({ outcome: 'failed', exitCode: 4 })
+    expect(await place.processes.attach(place.call({ loc: '-.N3' }), UNDISTURBED)).toBeUndefined()
   })
 
   test('a pid that was given out again is not taken for the call', async () => {
     const { bootId } = await spawnerHello()
     mkdirSync(join(place.root, 'run-1', '.drover-calls'), { recursive: true })
-    writeFileSync(journalOf('run-1'), `b -.N1:1:aa ${process.pid} 6 ${bootId} .\n`)
-    expect(await processes.attach(place.call(), UNDISTURBED)).toBeUndefined()
+    writeFileSync(place.journalPath(), `b -.N1:1:aa ${process.pid} 6 ${bootId} .\n`)
+    expect(await place.processes.attach(place.call(), UNDISTURBED)).toBeUndefined()
   })
 })
 
@@ -173,7 +166,7 @@ test('a spawner that is killed ends no call, and another takes over', async () =
       { argv: ['/bin/sh', '-c', 'until [ -e run-1/go ]; do sleep 0.05; done; exit 3'], cwd: place.root },
       UNDISTURBED,
     )
-    await until('it has begun', 10_000, () => existsSync(journalOf('run-1')) && readFileSync(journalOf('run-1'), 'utf8').endsWith('\n'))
+    await until('it has begun', 10_000, () => existsSync(place.journalPath()) && readFileSync(place.journalPath(), 'utf8').endsWith('\n'))
     process.kill((await spawner.hello()).pid, 'SIGKILL')
     writeFileSync(join(place.root, 'run-1/go'), '')
     expect(await running).toMatchObject({ exitCode: 3 })
@@ -196,7 +189,7 @@ test('a worker that prints 1 GB: it goes to the log, not into memory', async () 
     most = Math.max(most, process.memoryUsage().rss)
   }, 20)
   const script = 'head -c 1000000000 /dev/zero; head -c 20000000 /dev/zero | tr "\\0" e >&2; echo " the end" >&2; exit 1'
-  const end = await processes.run(call, { argv: ['/bin/sh', '-c', script], cwd: '/' }, UNDISTURBED)
+  const end = await place.processes.run(call, { argv: ['/bin/sh', '-c', script], cwd: '/' }, UNDISTURBED)
   clearInterval(looks)
   expect(end).toMatchObject({ cause: 'exit', message: expect.stringMatching(/^… e{3000,4000} the end$/) })
   expect(statSync(join(place.root, 'run-1/logs')).size).toBe(1_000_000_000)
@@ -213,7 +206,7 @@ test('3,000 calls in flight cost next to nothing', async () => {
     const [one] = await spawner.start([{ argv: ['sleep', '100'], logPath: '/dev/null', cwd: '/' }])
     mkdirSync(join(place.root, 'run-1', '.drover-calls'), { recursive: true })
     const begun = Array.from({ length: 3000 }, (_, index) => `b -.N0.M${index}:1:n${index} ${one?.pid} ${one?.startTime} ${bootId} .\n`)
-    writeFileSync(journalOf('run-1'), begun.join(''))
+    writeFileSync(place.journalPath(), begun.join(''))
     const call = place.call()
     const waiting = begun.map((_, index) => own.attach({ ...call, loc: `-.N0.M${index}` }, { signal: stopping.signal }))
     const ticks = (): number => {
