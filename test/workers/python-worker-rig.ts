@@ -2,10 +2,16 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { WorkerCall } from '../../src/workflow/calls/worker-call.ts'
+import { createUvExecutor } from '../../src/workers/uv/uv-executor.ts'
+import type { UvExecutorOptions } from '../../src/workers/uv/uv-options.ts'
+import { callArgsOf, writeCallArgs } from '../../src/workflow/calls/call-args.ts'
+import type { FileExecutor, WorkerCall } from '../../src/workflow/calls/worker-call.ts'
 
-/** A Python of 3.10 or newer on PATH, or why there is none. */
-export function findPython(): { readonly python: string } | { readonly why: string } {
+/** A Python, or why there is none. */
+export type FoundPython = { readonly python: string } | { readonly why: string }
+
+/** A Python of 3.10 or newer on PATH. */
+export function findPython(): FoundPython {
   try {
     const python = execFileSync('python3', ['-c', 'import sys; assert sys.version_info >= (3, 10); print(sys.executable)'], {
       encoding: 'utf8',
@@ -46,15 +52,18 @@ class Worker:
             raise RuntimeError('task failed') from error
 `
 
-/** A registry with workers in Python, a uv that knows this machine's Python only, and a checkpoints directory. */
+/** A registry with workers in Python, a uv that knows this machine's Python only, a checkpoints directory, and executors of these. */
 export class PythonWorkerRig {
   readonly directory = mkdtempSync(join(tmpdir(), 'drover-uv-test-'))
   readonly registry = join(this.directory, 'registry')
   readonly root = join(this.directory, 'checkpoints')
   readonly uv = join(this.directory, 'uv')
+  /** What the executors noted. */
+  readonly notes: string[] = []
+  readonly #executors: FileExecutor[] = []
   #calls = 0
 
-  constructor(python: string) {
+  constructor(python: FoundPython) {
     mkdirSync(this.root, { recursive: true })
     mkdirSync(this.registry)
     // uv run [--offline] python -c CODE | uv run main.py PATH
@@ -68,7 +77,7 @@ shift
 while [ "\${1#--}" != "$1" ]; do shift; done
 [ -e no-such-package ] && { echo 'error: No solution found when resolving dependencies' >&2; exit 1; }
 [ "$1" = python ] && shift
-UV=fake VIRTUAL_ENV=/nowhere exec '${python}' "$@"
+UV=fake VIRTUAL_ENV=/nowhere exec '${'python' in python ? python.python : ''}' "$@"
 `,
     )
     chmodSync(this.uv, 0o755)
@@ -105,16 +114,9 @@ UV=fake VIRTUAL_ENV=/nowhere exec '${python}' "$@"
         return [port, path]
       }),
     )
-    const args = {
-      function_name: task,
-      inputs: paths,
-      outputs: { value: `${place}/outputs/value` },
-      output_dir: `${place}/outputs`,
-      done_path: `${place}/_done`,
-      error_path: `${place}/_error`,
-      logs_path: `${runId}/logs`,
-    }
-    writeFileSync(join(this.root, place, 'definition'), JSON.stringify(args))
+    const plain = callArgsOf({ runId, directory: place, task, inputs: new Map(Object.entries(paths)), outputs: ['value'] })
+    const args = { ...plain, error_path: `${place}/_error` }
+    writeFileSync(join(this.root, place, 'definition'), writeCallArgs(args))
     const directory = join(this.root, place)
     return { runId, loc, worker, task, attempt: 1, root: this.root, directory, argsPath: `${place}/definition`, args, ...more }
   }
@@ -133,7 +135,16 @@ UV=fake VIRTUAL_ENV=/nowhere exec '${python}' "$@"
     return readFileSync(join(this.directory, 'uv-log'), 'utf8').trim().split('\n')
   }
 
-  remove(): void {
+  /** An executor of the registry's workers. */
+  executor(more: Partial<UvExecutorOptions> = {}): FileExecutor {
+    const made = createUvExecutor({ registries: [this.registry], uv: this.uv, onNote: (note) => this.notes.push(note), ...more })
+    this.#executors.push(made)
+    return made
+  }
+
+  /** Closes its executors and removes all its files. */
+  async close(): Promise<void> {
+    await Promise.all(this.#executors.map((one) => one.close()))
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

@@ -1,32 +1,19 @@
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createUvExecutor } from '../../src/workers/uv/uv-executor.ts'
-import type { UvExecutorOptions } from '../../src/workers/uv/uv-options.ts'
-import type { FileExecutor } from '../../src/workflow/calls/worker-call.ts'
+import { textOf, until } from '../../src/testing/waiting.ts'
+import { UNDISTURBED } from './call-fixture.ts'
+import { lives } from './process-place.ts'
 import { findPython, PythonWorkerRig } from './python-worker-rig.ts'
 
 const found = findPython()
 if ('why' in found) console.log(`skipped: Python workers: ${found.why}`)
-const python = 'python' in found ? found.python : ''
-const io = (): { readonly signal: AbortSignal } => ({ signal: new AbortController().signal })
 
 let rig: PythonWorkerRig
-let notes: string[]
-const open: FileExecutor[] = []
-function executor(more: Partial<UvExecutorOptions> = {}): FileExecutor {
-  const made = createUvExecutor({ registries: [rig.registry], uv: rig.uv, onNote: (note) => notes.push(note), ...more })
-  open.push(made)
-  return made
-}
 beforeEach(() => {
-  rig = new PythonWorkerRig(python)
-  notes = []
+  rig = new PythonWorkerRig(found)
 })
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((one) => one.close()))
-  rig.remove()
-})
+afterEach(() => rig.close())
 
 const TASKS = `
 import os, sys, time, signal, json, subprocess, threading, atexit
@@ -84,22 +71,6 @@ def waits(mark, s):
     return os.getpid()
 `
 
-function lives(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
-async function until(met: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000
-  while (!met()) {
-    if (Date.now() > deadline) throw new Error(`waited 20 s: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-const written = (path: string): boolean => existsSync(path) && statSync(path).size > 0
-
 describe.skipIf('why' in found).each([
   ['warm', true],
   ['cold', false],
@@ -108,20 +79,20 @@ describe.skipIf('why' in found).each([
   beforeEach(() => rig.worker('calc', TASKS))
 
   test('computes; import output and stderr are where one process per call has them', async () => {
-    const uv = executor(workers)
+    const uv = rig.executor(workers)
     const call = rig.call('calc', 'double', { x: 21 })
-    expect(await uv.run(call, io())).toEqual({ outcome: 'succeeded' })
+    expect(await uv.run(call, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
     expect(rig.value(call)).toBe(42)
     expect(rig.read('W/logs')).toBe('imported\n')
     expect(readFileSync(join(call.directory, 'errors'), 'utf8')).toBe('warned\n')
-    expect(notes).toEqual([])
+    expect(rig.notes).toEqual([])
     expect(rig.uvLog).toHaveLength(1)
   })
 
   test('what a task sees of its process', async () => {
-    const uv = executor({ ...workers, env: { EXTRA: 'given' } })
+    const uv = rig.executor({ ...workers, env: { EXTRA: 'given' } })
     const call = rig.call('calc', 'about')
-    expect(await uv.run(call, io())).toEqual({ outcome: 'succeeded' })
+    expect(await uv.run(call, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
     const folder = join(rig.registry, 'calc')
     expect(rig.value(call)).toEqual([
       ['main.py', call.argsPath],
@@ -151,17 +122,17 @@ describe.skipIf('why' in found).each([
     ['a keyboard interrupt', 'die', { number: 2 }, { outcome: 'failed', cause: 'signal', exitCode: 130, signal: 2 }],
     ['no such task', 'nothing', {}, { outcome: 'failed', cause: 'exit', exitCode: 1, message: "'nothing'" }],
   ])('%s', async (_what, task, inputs, end) => {
-    const uv = executor(workers)
-    expect(await uv.run(rig.call('calc', task, inputs), io())).toMatchObject(end)
+    const uv = rig.executor(workers)
+    expect(await uv.run(rig.call('calc', task, inputs), UNDISTURBED)).toMatchObject(end)
     // The next call is none the worse.
     const next = rig.call('calc', 'double', { x: 1 })
-    expect(await uv.run(next, io())).toEqual({ outcome: 'succeeded' })
-    expect(notes).toEqual([])
+    expect(await uv.run(next, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
+    expect(rig.notes).toEqual([])
   })
 
   test('a traceback is the worker’s own', async () => {
     const call = rig.call('calc', 'fail')
-    await executor(workers).run(call, io())
+    await rig.executor(workers).run(call, UNDISTURBED)
     const errors = readFileSync(join(call.directory, 'errors'), 'utf8')
     expect(errors.match(/File "[^"]*"/g)?.map((file) => file.replace(rig.registry, ''))).toEqual([
       'File "/calc/tierkreis/worker/worker.py"',
@@ -173,80 +144,80 @@ describe.skipIf('why' in found).each([
   })
 
   test('globals that one call changes are not the next one’s', async () => {
-    const uv = executor(workers)
+    const uv = rig.executor(workers)
     for (let n = 0; n < 3; n++) {
       const call = rig.call('calc', 'change')
-      expect(await uv.run(call, io())).toEqual({ outcome: 'succeeded' })
+      expect(await uv.run(call, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
       expect(rig.value(call)).toBe(1)
     }
   })
 
   test('threads are awaited, exit handlers run, open files are written', async () => {
-    expect(await executor(workers).run(rig.call('calc', 'at_exit'), io())).toEqual({ outcome: 'succeeded' })
+    expect(await rig.executor(workers).run(rig.call('calc', 'at_exit'), UNDISTURBED)).toEqual({ outcome: 'succeeded' })
     expect(rig.read('W/logs')).toBe('imported\nthread\nbye\n')
     expect(rig.read('kept')).toBe('buffered')
   })
 
   test('100 MB of output go to a file and nowhere else', async () => {
     const call = rig.call('calc', 'loud', { n: 100 })
-    expect(await executor(workers).run(call, io())).toEqual({ outcome: 'succeeded' })
+    expect(await rig.executor(workers).run(call, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
     expect(statSync(join(rig.root, 'W/logs')).size).toBe('imported\n'.length + 100 * 1048576)
   })
 
   test('a call that never ends is cancelled, or stopped at its limit, with what it started; others go on', async () => {
-    const uv = executor(workers)
+    const uv = rig.executor(workers)
     const [cancelled, limited, bystander] = ['a', 'b', 'c'].map((name) => join(rig.directory, name))
     const stop = new AbortController()
-    const other = uv.run(rig.call('calc', 'waits', { mark: bystander, s: 2 }), io())
-    const limit = uv.run(rig.call('calc', 'forever', { mark: limited }, { timeoutMs: 1500 }), io())
+    const other = uv.run(rig.call('calc', 'waits', { mark: bystander, s: 2 }), UNDISTURBED)
+    const limit = uv.run(rig.call('calc', 'forever', { mark: limited }, { timeoutMs: 1500 }), UNDISTURBED)
     const cancel = uv.run(rig.call('calc', 'forever', { mark: cancelled }), { signal: stop.signal })
-    await until(() => written(cancelled!) && written(limited!), 'all begin')
+    await until('all to begin', 20_000, async () => (await textOf(cancelled!)) && (await textOf(limited!)))
     const pids = [cancelled, limited].flatMap((path) => readFileSync(path!, 'utf8').split(' ').map(Number))
     expect(pids.map(lives)).toEqual([true, true, true, true])
     stop.abort()
     expect(await cancel).toEqual({ outcome: 'cancelled' })
     expect(await limit).toMatchObject({ outcome: 'failed', cause: 'timeout' })
     expect(await other).toEqual({ outcome: 'succeeded' })
-    await until(() => pids.every((pid) => !lives(pid)), 'all are gone')
+    await until('all are gone', 20_000, () => pids.every((pid) => !lives(pid)))
   })
 
   test('what a call leaves behind is ended', async () => {
     const mark = join(rig.directory, 'left')
-    expect(await executor(workers).run(rig.call('calc', 'leftover', { mark }), io())).toEqual({ outcome: 'succeeded' })
-    await until(() => !lives(Number(readFileSync(mark, 'utf8'))), 'it is gone')
+    expect(await rig.executor(workers).run(rig.call('calc', 'leftover', { mark }), UNDISTURBED)).toEqual({ outcome: 'succeeded' })
+    await until('it is gone', 20_000, () => !lives(Number(readFileSync(mark, 'utf8'))))
   })
 
   test('calls of one worker run at one time', async () => {
-    const uv = executor(workers)
-    await uv.run(rig.call('calc', 'double', { x: 1 }), io())
+    const uv = rig.executor(workers)
+    await uv.run(rig.call('calc', 'double', { x: 1 }), UNDISTURBED)
     const calls = Array.from({ length: 5 }, (_, n) => rig.call('calc', 'waits', { mark: join(rig.directory, `m${n}`), s: 1 }))
     const begun = Date.now()
-    await Promise.all(calls.map((call) => uv.run(call, io())))
+    await Promise.all(calls.map((call) => uv.run(call, UNDISTURBED)))
     expect(Date.now() - begun).toBeLessThan(4000)
     expect(new Set(calls.map((call) => rig.value(call))).size).toBe(5)
   })
 
   test('a later executor attaches to what runs, and reads the end of what has ended', async () => {
-    const uv = executor(workers)
+    const uv = rig.executor(workers)
     const mark = join(rig.directory, 'begun')
     const running = rig.call('calc', 'waits', { mark, s: 2 })
     const ended = rig.call('calc', 'leave', { code: 3 })
-    await uv.run(ended, io())
-    const lost = uv.run(running, io())
+    await uv.run(ended, UNDISTURBED)
+    const lost = uv.run(running, UNDISTURBED)
     const rejected = expect(lost).rejects.toThrow(/no longer watched/)
-    await until(() => written(mark), 'it begins')
+    await until('it begins', 20_000, () => textOf(mark))
     await uv.close()
     await rejected
-    const later = executor(workers)
-    expect(await later.attach(ended, io())).toMatchObject({ outcome: 'failed', exitCode: 3 })
-    expect(await later.attach(running, io())).toEqual({ outcome: 'succeeded' })
+    const later = rig.executor(workers)
+    expect(await later.attach(ended, UNDISTURBED)).toMatchObject({ outcome: 'failed', exitCode: 3 })
+    expect(await later.attach(running, UNDISTURBED)).toEqual({ outcome: 'succeeded' })
     expect(typeof rig.value(running)).toBe('number')
-    expect(await later.attach(rig.call('calc', 'double', { x: 1 }), io())).toBeUndefined()
+    expect(await later.attach(rig.call('calc', 'double', { x: 1 }), UNDISTURBED)).toBeUndefined()
   })
 
   test('the directory of the node is gone', async () => {
     const call = rig.call('calc', 'double', { x: 1 })
     rmSync(call.directory, { recursive: true })
-    expect(await executor(workers).run(call, io())).toMatchObject({ outcome: 'failed', cause: 'start' })
+    expect(await rig.executor(workers).run(call, UNDISTURBED)).toMatchObject({ outcome: 'failed', cause: 'start' })
   })
 })
