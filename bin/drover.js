@@ -25,7 +25,7 @@ async function runUnder(node) {
   })
   // The terminal sends Ctrl-C to both; what is sent to this process alone is handed on.
   process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
     process.stderr.write(`drover: cannot run ${node}: ${error.message}\n`)
     process.exitCode = 125

@@ -18,6 +18,8 @@ export interface CliHost {
   readonly open: (options: { readonly daemon: boolean; readonly start: boolean }) => Promise<Drover>
   /** From the first call on, SIGINT and SIGTERM abort this signal (reason: the exit code) in place of ending the process. */
   readonly interruption: () => AbortSignal
+  /** From the first call on, SIGHUP (the terminal was closed) aborts this signal in place of ending the process. */
+  readonly hangup: () => AbortSignal
   readonly now: () => number
 }
 

@@ -29,6 +29,17 @@ function createInterruption(): () => AbortSignal {
   }
 }
 
+function createHangup(): () => AbortSignal {
+  let controller: AbortController | undefined
+  return () => {
+    if (controller) return controller.signal
+    const abort = new AbortController()
+    controller = abort
+    process.on('SIGHUP', () => abort.abort())
+    return abort.signal
+  }
+}
+
 /** The host of a real command line. */
 export function createProcessHost(): CliHost {
   return {
@@ -44,6 +55,7 @@ export function createProcessHost(): CliHost {
     },
     open,
     interruption: createInterruption(),
+    hangup: createHangup(),
     now: Date.now,
   }
 }

@@ -36,6 +36,7 @@ export async function runFakeCli(drover: Drover, argv: readonly string[], part: 
     readStdin: async () => 'run: echo from stdin\n',
     open: async () => drover,
     interruption: () => new AbortController().signal,
+    hangup: () => new AbortController().signal,
     now: () => Date.parse('2026-01-02T03:05:07.000Z'),
     ...part,
   }

@@ -15,19 +15,26 @@ export function workflowsOf(cli: Cli): Workflows {
 }
 
 /**
- * Waits for a run of this process and prints its end. Ctrl-C leaves it to a process in the background, which goes on. Sets the exit
- * code: 0, 1 for a run that failed (the first failed call's own code where it has one), 130 for one that was cancelled.
+ * Waits for a run of this process and prints its end. Ctrl-C, TERM and a closed terminal leave it to a process in the background, which
+ * goes on. Sets the exit code: 0, 1 for a run that failed (the first failed call's own code where it has one), 130 for one that was cancelled.
  */
 export async function followRun(cli: Cli, workflows: Workflows, run: WorkflowRun): Promise<void> {
   const interruption = cli.host.interruption()
+  const hangup = cli.host.hangup()
+  const leaving = AbortSignal.any([interruption, hangup])
   const leave = (): void => run.leave()
-  interruption.addEventListener('abort', leave, { once: true })
-  if (interruption.aborted) leave()
+  leaving.addEventListener('abort', leave, { once: true })
+  if (leaving.aborted) leave()
   if (cli.mode === 'table') await cli.say(`workflow ${run.id}`)
   const end = await run.ended
-  interruption.removeEventListener('abort', leave)
+  leaving.removeEventListener('abort', leave)
   if (end.state === 'left') {
     await detachRun(cli, workflows, run.id)
+    if (hangup.aborted) {
+      // Nobody reads any more, and a terminal that is gone takes nothing.
+      cli.exitCode = 129
+      return
+    }
     await cli.say(`workflow ${run.id} goes on in the background\n  drover workflow show ${run.id}\n  drover workflow cancel ${run.id}`)
     cli.exitCode = typeof interruption.reason === 'number' ? interruption.reason : 130
     return
