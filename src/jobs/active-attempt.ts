@@ -85,15 +85,23 @@ export function createActiveAttempt(of: {
   }
 }
 
+/** Asked for at each poll; only the native id may still change. */
+const refs = new WeakMap<ActiveAttempt, NativeRef>()
+
 /** The attempt as its executor knows it. */
 export function refOf(active: ActiveAttempt): NativeRef {
-  return {
-    nativeId: active.nativeId ?? '',
+  const known = refs.get(active)
+  const nativeId = active.nativeId ?? ''
+  if (known?.nativeId === nativeId) return known
+  const ref = {
+    nativeId,
     jobId: active.jobId,
     attempt: active.number,
     ...(active.plan.requeued === undefined ? {} : { submittedAs: active.plan.requeued.submittedAs }),
     places: active.plan.places,
   }
+  refs.set(active, ref)
+  return ref
 }
 
 /** Tasks of a native array; undefined for any other job. `cancelled`: the job as a whole was asked to end. */

@@ -71,6 +71,8 @@ export class TargetRuntime {
   readonly #work: OwnedWork
   readonly #bells: readonly BellListener[]
   readonly #active = new Map<string, ActiveAttempt>()
+  /** The same as a list, while it stands: walked every half second, and a map's iterator leaves an object per step. */
+  #attempts: readonly ActiveAttempt[] | undefined
   /** When a job last started or rang, epoch ms. */
   #movedAt = 0
   #pumping = false
@@ -152,11 +154,16 @@ export class TargetRuntime {
 
   /** True while an attempt is at work here (one that is lost does not count) or a job stands in line. */
   get busy(): boolean {
-    return this.capacity.waiting > 0 || this.#work.size > 0 || [...this.#active.values()].some((active) => active.state !== 'lost')
+    return this.capacity.waiting > 0 || this.#work.size > 0 || this.#listActive().some((active) => active.state !== 'lost')
   }
 
   active(jobId: string): ActiveAttempt | undefined {
     return this.#active.get(jobId)
+  }
+
+  #listActive(): readonly ActiveAttempt[] {
+    this.#attempts ??= [...this.#active.values()]
+    return this.#attempts
   }
 
   /** Resolves when nothing started by this object is under way any more. */
@@ -212,6 +219,7 @@ export class TargetRuntime {
 
   #drop(jobId: string): void {
     this.#active.delete(jobId)
+    this.#attempts = undefined
     this.capacity.release(jobId)
     this.pump()
   }
@@ -219,6 +227,7 @@ export class TargetRuntime {
   #watch(active: ActiveAttempt): void {
     this.#movedAt = this.#context.now()
     this.#active.set(active.jobId, active)
+    this.#attempts = undefined
     this.#schedulePoll()
     this.#scheduleLook()
   }
@@ -295,9 +304,7 @@ export class TargetRuntime {
     const now = this.#context.now()
     if (this.#budget === undefined) return now - this.#movedAt < QUIET_MS ? POLL_MS : QUIET_POLL_MS
     // Steadily, as the budget refills; at once after a submit, from what it has saved.
-    const unknown = [...this.#active.values()].some(
-      (active) => (active.observation === undefined || active.ending) && active.state !== 'lost',
-    )
+    const unknown = this.#listActive().some((active) => (active.observation === undefined || active.ending) && active.state !== 'lost')
     const steadyMs = this.#polledAt + this.#budget.refillMs - now
     return Math.max(this.#budget.waitMs(now), unknown ? FIRST_POLL_MS : steadyMs, 1)
   }
@@ -319,7 +326,7 @@ export class TargetRuntime {
 
   async #look(): Promise<void> {
     for (const bell of this.#bells) await bell.listen()
-    const begun = [...this.#active.values()].filter(({ state }) => state === 'running' || state === 'starting' || state === 'finishing')
+    const begun = this.#listActive().filter(({ state }) => state === 'running' || state === 'starting' || state === 'finishing')
     for (const active of begun.toSorted((a, b) => a.lookedAt - b.lookedAt).slice(0, LOOKS_AT_ONCE)) {
       active.lookedAt = this.#context.now()
       this.wake(active.jobId)
@@ -329,7 +336,7 @@ export class TargetRuntime {
   /** One round trip for all attempts at work here. */
   async #poll(): Promise<void> {
     const now = this.#context.now()
-    const asked = [...this.#active.values()].filter((active) => active.state !== 'lost' || now - active.polledAt >= LOST_POLL_MS)
+    const asked = this.#listActive().filter((active) => active.state !== 'lost' || now - active.polledAt >= LOST_POLL_MS)
     if (asked.length === 0) return
     this.#polledAt = now
     let answers: ReadonlyMap<string, NativeObservation>
@@ -467,7 +474,7 @@ export class TargetRuntime {
 
   /** The native references of jobs at work here. */
   refs(): readonly NativeRef[] {
-    return [...this.#active.values()].map(refOf)
+    return this.#listActive().map(refOf)
   }
 }
 
