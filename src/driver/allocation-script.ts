@@ -15,18 +15,20 @@ export function ranksOf({ allocation, ranks }: DriverOptions): readonly number[]
 /**
  * Where the attempt's files are: `_d_dir`, and `_d_own` for what the driver and its runners write. Elsewhere than in an
  * allocation both are the attempt directory. A requeued instance has `<attempt>r<n>`; a task of a native array writes in
- * `tasks/<t>`. node.sh is told both numbers by its driver, as words 5 and 6.
+ * `tasks/<t>`. node.sh is told both numbers by its driver, as words 5 and 6. Where nothing may be requeued, a restart stands in
+ * for the first instance: schedulers start a job again whose node went down before its script began, whatever they were told,
+ * and the claim tells whether it had.
  */
 export function compileAttemptPlace({ attemptDir, allocation }: DriverOptions, program: 'driver' | 'node'): string {
   const directory = quoteShell(attemptDir)
   if (allocation === undefined) return `_d_restart=0 _d_dir=${directory}\n_d_own=$_d_dir\n`
-  const { restartVariable, task } = allocation
+  const { requeue, restartVariable, task } = allocation
   const numbers =
     program === 'node'
       ? `_d_restart=\${5:-0} _d_task=\${6:--}\n`
       : `${restartVariable === undefined ? '_d_restart=0' : `_d_restart=\${${restartVariable}:-0}`} _d_task=-
 case $_d_restart in *[!0-9]*) _d_restart=0 ;; esac
-${
+${requeue ? '' : '_d_again=$_d_restart _d_restart=0\n'}${
   task === undefined
     ? ''
     : `case \${${task.variable}:-} in
@@ -49,6 +51,18 @@ _d_own=$_d_dir${task === undefined ? '' : '/tasks/$_d_task'}
 `
 }
 
+/**
+ * Who finds the claim taken and is a restart: the scheduler has started the attempt again, which it was told not to, and what
+ * the first instance began may still run on a node that was cut off.
+ */
+const STARTED_AGAIN = `
+_d_started_again() {
+  [ "$_d_again" != 0 ] || return 0
+  echo "drover: this attempt had begun when the scheduler started it again (restart $_d_again); nothing is run" >&2
+  exit ${REQUEUED_EXIT_CODE}
+}
+`
+
 /** What driver.sh does first inside an allocation: before the claim (`_d_enter`), after it (`_d_settle_in`), then the nodes. */
 export function compileAllocation(options: DriverOptions, allocation: DriverAllocation): string {
   const { limitSignal, warning, requeue } = allocation
@@ -62,13 +76,10 @@ ${limitSignal === undefined ? '' : `  trap _d_on_limit ${limitSignal}\n`}${warni
     exit ${REQUEUED_EXIT_CODE}
   fi
 `
-    : `  if [ "$_d_restart" != 0 ]; then
-    echo "drover: the scheduler started this attempt again (restart $_d_restart), and requeued attempts get a directory of their own; nothing is run" >&2
-    exit ${REQUEUED_EXIT_CODE}
-  fi
-`
+    : ''
 }  :
 }
+${requeue ? '' : STARTED_AGAIN}
 
 # After the claim: the marks that other nodes await, and the files of a requeued instance.
 _d_settle_in() {

@@ -48,7 +48,8 @@ export interface DriverAllocation {
   readonly task?: { readonly variable: string; readonly offset: number; readonly count: number; readonly chunk: number }
   /**
    * The scheduler may start the attempt again: restart n runs in `<attemptDir>r<n>`, with copies of the generated files, and
-   * `env` stays until an end that is the script's own. Default false: a restarted instance runs nothing, `REQUEUED_EXIT_CODE`.
+   * `env` stays until an end that is the script's own. Default false: a restarted instance runs only what the first has not
+   * begun, else nothing: `REQUEUED_EXIT_CODE`.
    */
   readonly requeue?: boolean
 }

@@ -1,7 +1,7 @@
 import { compileAllocation, compileEnvironmentEnd, isLaunched, ranksOf } from './allocation-script.ts'
 import { compileArrayDriver } from './array-driver-script.ts'
 import { CHILDREN } from './children-script.ts'
-import type { DriverOptions } from './driver-options.ts'
+import type { DriverAllocation, DriverOptions } from './driver-options.ts'
 import { compileForkedRunner } from './forked-runner-script.ts'
 import { compileLaunchDriver } from './launch-driver-script.ts'
 import { compileLease } from './lease-script.ts'
@@ -54,7 +54,7 @@ ${[
   ...(single ? [compileRunner(options), compileForkedRunner(allocation !== undefined)] : []),
   ...(launched ? [compileLaunchDriver(options, allocation)] : []),
   compileEnvironmentEnd(options),
-  compileMain(allocation !== undefined),
+  compileMain(allocation),
 ].join('')}`
 }
 
@@ -83,19 +83,19 @@ _d_await_gate() {
 }
 `
 
-const compileMain = (inAllocation: boolean): string => `
+const compileMain = (allocation: DriverAllocation | undefined): string => `
 trap _d_on_stop TERM INT
 trap '_d_woken=1' HUP
 # Not '': what is started here would inherit that.
 trap : PIPE
-${inAllocation ? '_d_enter\n' : ''}
+${allocation ? '_d_enter\n' : ''}
 [ -d "$_d_claim" ] && [ -d "$_d_own/events" ] && [ -d "$_d_own/exit" ] && [ -d "$_d_dir/logs" ] ||
   (umask 077 && mkdir -p "$_d_claim" "$_d_own/events" "$_d_own/exit" "$_d_dir/logs" "$_d_own/slots")
 # The claim: the file is made by one instance only (O_EXCL), whatever made the directory.
 set -C
 if ! { printf '' >"$_d_claim/id"; } 2>/dev/null; then
   if [ -e "$_d_claim/id" ]; then
-    echo 'drover: this attempt has been claimed by another instance; nothing is run' >&2
+${allocation && !allocation.requeue ? '    _d_started_again\n' : ''}    echo 'drover: this attempt has been claimed by another instance; nothing is run' >&2
     exit ${DUPLICATE_EXIT_CODE}
   fi
   echo 'drover: cannot claim this attempt; nothing is run' >&2
@@ -105,7 +105,7 @@ set +C
 _d_begin "\${_d_known_boot:-}" "\${_d_known_reset:-}"
 unset _d_known_boot _d_known_reset
 printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_claim/id"
-${inAllocation ? '_d_settle_in' : `printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"`}
+${allocation ? '_d_settle_in' : `printf '%s:%s:%s\\n' $$ "$_d_own_start" "$_d_boot" >"$_d_dir/native_id"`}
 _d_event job "driver pid=$$ start=$_d_own_start boot=$_d_boot"
 # A TERM before the claim could not leave its mark.
 [ "$_d_told" = 0 ] || printf '%s\\n' "$_d_told" >>"$_d_claim/stop"

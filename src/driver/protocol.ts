@@ -118,7 +118,7 @@ export const LEASE_EXIT_CODE = 98
 /** Code of the records of a driver that could not find out which nodes its allocation has (phase `setup`, told `0`); nothing was run. */
 export const ALLOCATION_EXIT_CODE = 94
 
-/** A driver that the scheduler started again ends with this code and runs nothing: a requeued attempt gets a directory of its own. */
+/** A driver that the scheduler started again after the first had begun, or after its end, ends with this code and runs nothing. */
 export const REQUEUED_EXIT_CODE = 95
 
 /**

@@ -242,6 +242,23 @@ describe.each(shells)('inside an allocation, under %s', (_, shell) => {
     })
   })
 
+  test.each([1, 2])(
+    '%i nodes: a start that never came to the claim is made up for by a restart, once, in the same place',
+    async (ranks) => {
+      await withAttempt(within({ ranks, setup: 'echo set', run: 'echo once', env: { A: 'b' } }), async (attempt) => {
+        expect(await attempt.runAgain({ SLURM_RESTART_COUNT: '1' })).toBe(0)
+        // The first instance, on a node that was cut off, comes late; and another restart.
+        expect(await attempt.runAgain()).toBe(97)
+        expect(await attempt.runAgain({ SLURM_RESTART_COUNT: '2' })).toBe(95)
+        for (let rank = 0; rank < ranks; rank++) {
+          expect(attempt.read(attemptPaths.stdout(rank))).toBe('once\n')
+          expect(attempt.record(rank)).toMatchObject({ code: 0, told: '0' })
+        }
+        expect(existsSync(`${attempt.dir}r1`)).toBe(false)
+      })
+    },
+  )
+
   test.each([1, 2])('a requeued attempt of %i nodes has a directory of its own, with its secrets', async (ranks) => {
     const run = 'echo "ready $A $DROVER_ATTEMPT $DROVER_ATTEMPT_DIR"; until [ -e go ]; do sleep 0.02; done'
     await withAttempt(within({ ranks, setup: 'echo set', run, env: { A: 'a b' }, allocation: { requeue: true } }), async (attempt) => {
