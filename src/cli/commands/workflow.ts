@@ -49,6 +49,9 @@ async function run(cli: Cli, given: string, flags: RunFlags): Promise<void> {
   }
   try {
     if (!flags.detach) {
+      // From here on there may be a run: what would end this command leaves that in the background.
+      cli.host.interruption()
+      cli.host.hangup()
       await followRun(cli, workflows, await workflows.start(source.bytes, options))
       return
     }
