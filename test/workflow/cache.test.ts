@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { graph } from '../../src/workflow/builder/graph.ts'
 import { int, list } from '../../src/workflow/builder/port-type.ts'
-import { task } from '../../src/workflow/builder/task.ts'
+import { intTask } from './call-home.ts'
 import { RunHome, textOutputs } from './run-fixture.ts'
 
-const inc = task('w.inc', { x: int }, { value: int })
+const inc = intTask('w.inc')
 const rules = [{ cache: true }]
 
 function incremented() {

@@ -1,15 +1,15 @@
+import type { ChildProcess } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { until } from '../../src/testing/index.ts'
 import { graph } from '../../src/workflow/builder/graph.ts'
-import { int } from '../../src/workflow/builder/port-type.ts'
-import { task } from '../../src/workflow/builder/task.ts'
 import { runPaths } from '../../src/workflow/run/run-directory.ts'
 import { processesOf } from '../conformance/local-home.ts'
-import { endOf, RunHome, textOutputs } from './run-fixture.ts'
+import { intTask, nothingLives } from './call-home.ts'
+import { type CommandEnd, endOf, RunHome, textOutputs } from './run-fixture.ts'
 
-const wait = task('w.wait', { x: int }, { value: int })
+const wait = intTask('w.wait')
 
 /** Two calls that wait for a file, side by side; a third after them. Each has a child of its own. */
 function homeThatWaits(): { readonly home: RunHome; readonly path: string } {
@@ -26,12 +26,18 @@ function homeThatWaits(): { readonly home: RunHome; readonly path: string } {
 
 const argv = (home: RunHome, path: string) => ['workflow', 'run', path, '--registry', home.registry, '--id', 'r', '-j', '4']
 
-test('Ctrl-C leaves the run in the background, where it goes on to its end', async () => {
-  const { home, path } = homeThatWaits()
-  using _ = home
+/** Runs them, until the two calls have begun. */
+async function begin(home: RunHome, path: string): Promise<{ readonly child: ChildProcess; readonly ended: Promise<CommandEnd> }> {
   const child = home.spawn(...argv(home, path))
   const ended = endOf(child)
   await until('two calls to begin', 20_000, () => home.calls().length === 2)
+  return { child, ended }
+}
+
+test('Ctrl-C leaves the run in the background, where it goes on to its end', async () => {
+  const { home, path } = homeThatWaits()
+  using _ = home
+  const { child, ended } = await begin(home, path)
   child.kill('SIGINT')
   const { code, stderr } = await ended
   expect(code).toBe(130)
@@ -75,13 +81,11 @@ test('a run that is left while its first calls are being started has no failed n
 test('cancel from another process ends the calls, their groups and all', async () => {
   const { home, path } = homeThatWaits()
   using _ = home
-  const child = home.spawn(...argv(home, path))
-  const ended = endOf(child)
-  await until('two calls to begin', 20_000, () => home.calls().length === 2)
+  const { ended } = await begin(home, path)
   const cancelled = await home.drover('workflow', 'cancel', 'r')
   expect([cancelled.code, cancelled.stdout]).toEqual([0, 'r cancelled\n'])
   expect((await ended).code).toBe(130)
-  await until('nothing of it to live', 10_000, () => processesOf(home.base).length === 0)
+  await nothingLives(home)
   const again = await home.drover('workflow', 'cancel', 'r')
   expect(again.stderr).toContain('has ended: cancelled')
   // What was ended has no result: a retry calls it anew, and does not take its end for one.
@@ -94,16 +98,14 @@ test('cancel from another process ends the calls, their groups and all', async (
 test('cancel of a run whose controller was killed ends the calls that it left running', async () => {
   const { home, path } = homeThatWaits()
   using _ = home
-  const child = home.spawn(...argv(home, path))
-  const ended = endOf(child)
-  await until('two calls to begin', 20_000, () => home.calls().length === 2)
+  const { child, ended } = await begin(home, path)
   child.kill('SIGKILL')
   await ended
   expect((await home.workflows.summary('r')).state).toBe('interrupted')
   expect(processesOf(home.base).length).toBeGreaterThan(0)
   const cancelled = await home.drover('workflow', 'cancel', 'r')
   expect([cancelled.code, cancelled.stdout]).toEqual([0, 'r cancelled\n'])
-  await until('nothing of it to live', 10_000, () => processesOf(home.base).length === 0)
+  await nothingLives(home)
   expect(home.calls().length).toBe(2)
   expect((await home.workflows.summary('r')).state).toBe('cancelled')
 })
@@ -111,9 +113,7 @@ test('cancel of a run whose controller was killed ends the calls that it left ru
 test('a cancel that a dying controller did not heed holds for the next one', async () => {
   const { home, path } = homeThatWaits()
   using _ = home
-  const child = home.spawn(...argv(home, path))
-  const ended = endOf(child)
-  await until('two calls to begin', 20_000, () => home.calls().length === 2)
+  const { child, ended } = await begin(home, path)
   child.kill('SIGSTOP')
   expect(await home.workflows.requestCancel('r', 'a test')).toBe(true)
   child.kill('SIGKILL')
@@ -121,5 +121,5 @@ test('a cancel that a dying controller did not heed holds for the next one', asy
   const resumed = await home.drover('workflow', 'resume', 'r', '-o', 'json')
   expect(JSON.parse(resumed.stdout)).toMatchObject({ state: 'cancelled' })
   expect(existsSync(runPaths(home.workflows.runs, 'r').cancel)).toBe(false)
-  await until('nothing of it to live', 10_000, () => processesOf(home.base).length === 0)
+  await nothingLives(home)
 })

@@ -2,36 +2,25 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { until } from '../../src/testing/index.ts'
 import { createMemoryExecutor } from '../../src/workers/memory/memory-executor.ts'
 import { singleExecutor } from '../../src/workers/multiple/executor-set.ts'
 import { builtins } from '../../src/workflow/builder/builtin-tasks.ts'
 import { graph } from '../../src/workflow/builder/graph.ts'
 import { int, type PortShape, str } from '../../src/workflow/builder/port-type.ts'
 import { task } from '../../src/workflow/builder/task.ts'
-import { processesOf } from '../conformance/local-home.ts'
+import { callOf, homeWith, intTask, nothingLives } from './call-home.ts'
 import { endOf, RunHome, textOutputs } from './run-fixture.ts'
 
-const one = (name: string) => task(name, { x: int }, { value: int })
-
-function call(name: string) {
-  const g = graph({})
-  return g.output({ value: g.call(one(name), { x: 1 }) })
-}
-
 function homeWithFaults(): RunHome {
-  const home = new RunHome()
-  home.worker('w', {
+  return homeWith({
     half: 'printf 12 >"$output_value_file"; kill -9 $$',
     nothing: 'echo "I am done"; exit 0',
     loud: 'head -c 1073741824 /dev/zero; printf 1 >"$output_value_file"',
     away: 'rm -rf "${output_dir%/outputs}"; exit 0',
     text: "printf '%s' 'no number' >\"$output_value_file\"",
-    inc: 'printf %s $(($input_x_value + 1)) >"$output_value_file"',
     big: 'truncate -s 3221225472 "$output_value_file"',
     size: 'stat -c %s "$input_x_file" >"$output_value_file"',
   })
-  return home
 }
 
 describe.each(['drover', 'tierkreis'] as const)('layout %s', (layout) => {
@@ -41,18 +30,18 @@ describe.each(['drover', 'tierkreis'] as const)('layout %s', (layout) => {
     ['away', 'missing_output', /wrote no output "value"/],
   ])('a worker that leaves %s', async (name, cause, message) => {
     using home = homeWithFaults()
-    const end = await (await home.start(call(`w.${name}`), { id: 'r', layout })).ended
+    const end = await (await home.start(callOf(`w.${name}`), { id: 'r', layout })).ended
     expect(end.state).toBe('failed')
     expect(end.failed.map((each) => each.name)).toEqual([`w.${name}`])
     expect(end.failed[0]?.cause).toMatch(new RegExp(`^(${cause})$`))
     expect(end.failed[0]?.message).toMatch(message)
-    await until('nothing of it to live', 10_000, () => processesOf(home.base).length === 0)
+    await nothingLives(home)
   })
 
   test('a value of the wrong type: the builtin that reads it fails, with what it says', async () => {
     using home = homeWithFaults()
     const g = graph({})
-    const text = g.call(one('w.text'), { x: 1 })
+    const text = g.call(intTask('w.text'), { x: 1 })
     const end = await (await home.start(g.output({ value: g.call(builtins.iadd, { a: text, b: 1 }) }), { layout })).ended
     expect(end.failed.map((each) => [each.name, each.cause])).toEqual([['builtins.iadd', 'task']])
     expect(end.failed[0]?.message).not.toBe('')
@@ -82,7 +71,7 @@ describe.each(['drover', 'tierkreis'] as const)('layout %s', (layout) => {
     using home = homeWithFaults()
     const g = graph({ n: int }, { value: int })
     const rest = g.eval(g.self, { n: g.call(builtins.isubtract, { a: g.inputs.n, b: 1 }) })
-    const down = g.ifElse(g.call(builtins.igt, { a: g.inputs.n, b: 0 }), rest, g.call(one('w.inc'), { x: g.inputs.n }))
+    const down = g.ifElse(g.call(builtins.igt, { a: g.inputs.n, b: 0 }), rest, g.call(intTask('w.inc'), { x: g.inputs.n }))
     const workflow = g.output({ value: down })
     for (const depth of layout === 'drover' ? [82, 83, 84, 85, 2_000] : [84, 85]) {
       const end = await (await home.start(workflow, { id: `r${depth}`, layout, inputs: { n: String(depth) } })).ended
@@ -99,7 +88,7 @@ test('a deep recursion that fails at its end: the node is named, and all around 
   home.worker('v', { fail: 'exit 4' })
   const g = graph({ n: int }, { value: int })
   const rest = g.eval(g.self, { n: g.call(builtins.isubtract, { a: g.inputs.n, b: 1 }) })
-  const down = g.ifElse(g.call(builtins.igt, { a: g.inputs.n, b: 0 }), rest, g.call(one('v.fail'), { x: g.inputs.n }))
+  const down = g.ifElse(g.call(builtins.igt, { a: g.inputs.n, b: 0 }), rest, g.call(intTask('v.fail'), { x: g.inputs.n }))
   const end = await (await home.start(g.output({ value: down }), { id: 'r', inputs: { n: '10000' } })).ended
   expect(end.failed.map(({ cause, exit_code }) => [cause, exit_code])).toEqual([['exit', 4]])
   expect(end.failed[0]?.node.length).toBeGreaterThan(30_000)
@@ -107,7 +96,7 @@ test('a deep recursion that fails at its end: the node is named, and all around 
 
 test('a worker that is not there: refused before anything is done', async () => {
   using home = homeWithFaults()
-  await expect(home.start(call('nowhere.task'), { id: 'r' })).rejects.toThrow(/worker "nowhere" has no program/)
+  await expect(home.start(callOf('nowhere.task'), { id: 'r' })).rejects.toThrow(/worker "nowhere" has no program/)
   expect(await home.workflows.list()).toEqual([])
 })
 
@@ -116,10 +105,10 @@ test('a worker that prints 1 GB, and a value of 3 GB from one worker to the next
 }, async () => {
   using home = homeWithFaults()
   const g = graph({})
-  const big = g.call(one('w.big'), { x: 1 })
-  const loud = g.call(one('w.loud'), { x: 1 })
+  const big = g.call(intTask('w.big'), { x: 1 })
+  const loud = g.call(intTask('w.loud'), { x: 1 })
   const path = join(home.base, 'graph.json')
-  writeFileSync(path, g.output({ size: g.call(one('w.size'), { x: big }), loud }).toText())
+  writeFileSync(path, g.output({ size: g.call(intTask('w.size'), { x: big }), loud }).toText())
   const child = home.spawn('workflow', 'run', path, '--registry', home.registry, '--id', 'r', '-o', 'json')
   let peak = 0
   const look = setInterval(() => {
@@ -155,7 +144,7 @@ describe('a full disk', () => {
     try {
       const g = graph({ n: int, text: str })
       const text = g.call(builtins.concat, { lhs: g.inputs.text, rhs: 'x' })
-      const n = g.call(one('w.inc'), { x: g.inputs.n })
+      const n = g.call(intTask('w.inc'), { x: g.inputs.n })
       const body = g.output({ n, text, should_continue: g.call(builtins.igt, { a: 20, b: n }) })
       const outer = graph({})
       const looped = outer.loop(body, { n: 0, text: outer.const('y'.repeat(50_000)) })

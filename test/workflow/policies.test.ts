@@ -3,25 +3,18 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../src/testing/index.ts'
 import { graph } from '../../src/workflow/builder/graph.ts'
-import { int } from '../../src/workflow/builder/port-type.ts'
-import { task } from '../../src/workflow/builder/task.ts'
 import type { OnFailure } from '../../src/workflow/run/controller.ts'
-import { processesOf } from '../conformance/local-home.ts'
-import { endOf, RunHome, textOutputs } from './run-fixture.ts'
-
-const one = (name: string) => task(name, { x: int }, { value: int })
+import { callOf, homeWith, intTask, nothingLives } from './call-home.ts'
+import { endOf, type RunHome, textOutputs } from './run-fixture.ts'
 
 function homeWithWorker(): RunHome {
-  const home = new RunHome()
-  home.worker('w', {
-    inc: 'printf %s $(($input_x_value + 1)) >"$output_value_file"',
+  return homeWith({
     fail: 'until grep -q "^b long" "$LEDGER"; do sleep 0.02; done; echo "that is wrong" >&2; exit 7',
     long: 'sleep 0.8; printf %s 1 >"$output_value_file"',
     never: 'sleep 300',
     // Fails twice.
     flaky: 'n=$(grep -c "^b flaky $loc " "$LEDGER"); echo "try $n" >&2; [ "$n" -gt 2 ] || exit 5; printf %s "$n" >"$output_value_file"',
   })
-  return home
 }
 
 describe.each(['drover', 'tierkreis'] as const)('layout %s', (layout) => {
@@ -32,11 +25,12 @@ describe.each(['drover', 'tierkreis'] as const)('layout %s', (layout) => {
   ] as const)('on failure %s', async (onFailure: OnFailure, ends, later) => {
     using home = homeWithWorker()
     const g = graph({})
-    const failed = g.call(one('w.fail'), { x: 1 })
-    const long = g.call(one('w.long'), { x: 1 })
-    const after = g.call(one('w.inc'), { x: long })
-    const last = g.call(one('w.inc'), { x: after })
-    const end = await (await home.start(g.output({ a: g.call(one('w.inc'), { x: failed }), last }), { id: 'r', layout, onFailure })).ended
+    const failed = g.call(intTask('w.fail'), { x: 1 })
+    const long = g.call(intTask('w.long'), { x: 1 })
+    const after = g.call(intTask('w.inc'), { x: long })
+    const last = g.call(intTask('w.inc'), { x: after })
+    const end = await (await home.start(g.output({ a: g.call(intTask('w.inc'), { x: failed }), last }), { id: 'r', layout, onFailure }))
+      .ended
     expect([end.state, end.failed.map(({ cause, message, exit_code }) => [cause, message, exit_code])]).toEqual([
       'failed',
       [['exit', 'that is wrong', 7]],
@@ -51,25 +45,21 @@ describe.each(['drover', 'tierkreis'] as const)('layout %s', (layout) => {
     const states = home.workflows.inspect('r').nodes.flatMap(({ type, name, state }) => (type === 'function' ? [`${name} ${state}`] : []))
     expect(states.filter((state) => state.startsWith('w.inc')).length).toBe(3)
     expect(states).toContain('w.fail failed')
-    await until('nothing of it to live', 10_000, () => processesOf(home.base).length === 0)
+    await nothingLives(home)
   })
 
   test('a time limit ends the call and its group; it is told as that', async () => {
     using home = homeWithWorker()
-    const g = graph({})
-    const workflow = g.output({ value: g.call(one('w.never'), { x: 1 }) })
-    const end = await (await home.start(workflow, { id: 'r', layout, rules: [{ timeoutMs: 300 }] })).ended
+    const end = await (await home.start(callOf('w.never'), { id: 'r', layout, rules: [{ timeoutMs: 300 }] })).ended
     expect(end.failed.map(({ cause, message }) => [cause, message])).toEqual([['timeout', expect.stringMatching(/did not end within/)]])
-    await until('nothing of it to live', 10_000, () => processesOf(home.base).length === 0)
+    await nothingLives(home)
   })
 
   test('retries: each attempt keeps what it left, the last one counts', async () => {
     using home = homeWithWorker()
-    const g = graph({})
-    const workflow = g.output({ value: g.call(one('w.flaky'), { x: 1 }) })
     const begun = performance.now()
     const rules = [{ match: 'w.*', retries: { max: 3, when: ['exit'] as const, backoffMs: 100 } }]
-    const end = await (await home.start(workflow, { id: 'r', layout, rules })).ended
+    const end = await (await home.start(callOf('w.flaky'), { id: 'r', layout, rules })).ended
     expect(textOutputs(end)).toEqual({ value: '3' })
     // 100 ms, then 200 ms.
     expect(performance.now() - begun).toBeGreaterThan(300)
@@ -92,8 +82,7 @@ test.each([
   ['any cause', [{ retries: { max: 5 } }], 3],
 ])('retries: %s', async (_name, rules, calls) => {
   using home = homeWithWorker()
-  const g = graph({})
-  const end = await (await home.start(g.output({ value: g.call(one('w.flaky'), { x: 1 }) }), { rules })).ended
+  const end = await (await home.start(callOf('w.flaky'), { rules })).ended
   expect(home.calls().length).toBe(calls)
   expect(end.state).toBe(calls === 3 ? 'succeeded' : 'failed')
 })
@@ -104,9 +93,8 @@ test.each([
   ['--retries 2 --retry-when timeout', 1],
 ])('workflow run %s', async (flags, calls) => {
   using home = homeWithWorker()
-  const g = graph({})
   const path = join(home.base, 'graph.json')
-  writeFileSync(path, g.output({ value: g.call(one('w.flaky'), { x: 1 }) }).toText())
+  writeFileSync(path, callOf('w.flaky').toText())
   const end = await home.drover('workflow', 'run', path, '--registry', home.registry, '--id', 'r', ...flags.split(' '))
   expect([end.code, home.calls().length]).toEqual([calls === 3 ? 0 : 5, calls])
   const waits = readFileSync(join(home.workflows.runs, 'r', 'logs'), 'utf8').match(/the next in \d+ ms/g) ?? []
@@ -121,8 +109,8 @@ test('a controller killed after a failure: resume starts nothing more, and waits
     fail: 'exit 9',
   })
   const g = graph({})
-  const waited = g.call(one('v.wait'), { x: 1 })
-  const workflow = g.output({ a: g.call(one('v.fail'), { x: 1 }), b: g.call(one('v.wait'), { x: waited }) })
+  const waited = g.call(intTask('v.wait'), { x: 1 })
+  const workflow = g.output({ a: g.call(intTask('v.fail'), { x: 1 }), b: g.call(intTask('v.wait'), { x: waited }) })
   const path = join(home.base, 'graph.json')
   writeFileSync(path, workflow.toText())
   const child = home.spawn('workflow', 'run', path, '--registry', home.registry, '--id', 'r', '-j', '4')

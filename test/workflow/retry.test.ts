@@ -6,19 +6,17 @@ import { builtins } from '../../src/workflow/builder/builtin-tasks.ts'
 import { graph } from '../../src/workflow/builder/graph.ts'
 import { bool, int, list } from '../../src/workflow/builder/port-type.ts'
 import { task } from '../../src/workflow/builder/task.ts'
-import { endOf, RunHome, textOutputs } from './run-fixture.ts'
+import { homeWith, intTask } from './call-home.ts'
+import { endOf, type RunHome, textOutputs } from './run-fixture.ts'
 
-const inc = task('w.inc', { x: int }, { value: int })
+const inc = intTask('w.inc')
 
 /** Workers that leave a line per call; `fail` fails while a file is there. */
 function homeWithWorker(): RunHome {
-  const home = new RunHome()
-  home.worker('w', {
-    inc: 'printf %s $(($input_x_value + 1)) >"$output_value_file"',
+  return homeWith({
     slow: 'sleep 1.5; printf %s $(($input_x_value + 1)) >"$output_value_file"',
     fail: '[ ! -e "$LEDGER.fail" ] || { echo no >&2; exit 3; }; printf %s $(($input_x_value + 1)) >"$output_value_file"',
   })
-  return home
 }
 
 async function rerun(home: RunHome, id: string, ...locs: readonly string[]): Promise<readonly string[]> {
@@ -143,7 +141,7 @@ describe.each(['drover', 'tierkreis'] as const)('layout %s', (layout) => {
   test('without a node: those that failed, once the cause is mended; a second failure does not hold up a first', async () => {
     using home = homeWithWorker()
     writeFileSync(`${home.ledgerPath}.fail`, '')
-    const fail = task('w.fail', { x: int }, { value: int })
+    const fail = intTask('w.fail')
     const g = graph({})
     const fine = g.call(inc, { x: 5 })
     const workflow = g.output({ a: g.call(fail, { x: 1 }), b: g.call(fail, { x: 2 }), fine })
@@ -171,7 +169,7 @@ async function outputsOf(home: RunHome, id: string) {
 test('finish: with two failures from before, the one that is named has its turn', async () => {
   using home = homeWithWorker()
   writeFileSync(`${home.ledgerPath}.fail`, '')
-  const fail = task('w.fail', { x: int }, { value: int })
+  const fail = intTask('w.fail')
   const g = graph({})
   const workflow = g.output({ a: g.call(fail, { x: 1 }), b: g.call(fail, { x: 2 }) })
   const end = await (await home.start(workflow, { id: 'r' })).ended
@@ -188,7 +186,7 @@ test('finish: with two failures from before, the one that is named has its turn'
 test('a controller killed in the middle of a retry: the call that it had begun is found, none runs twice', async () => {
   using home = homeWithWorker()
   const g = graph({})
-  const slow = g.call(task('w.slow', { x: int }, { value: int }), { x: 1 })
+  const slow = g.call(intTask('w.slow'), { x: 1 })
   const workflow = g.output({ value: g.call(inc, { x: slow }), other: g.call(inc, { x: 5 }) })
   const path = join(home.base, 'graph.json')
   writeFileSync(path, workflow.toText())
@@ -211,7 +209,7 @@ test('what runs with inputs that do not count any more is ended, then run anew',
   home.worker('v', { wait: 'while [ ! -e "$LEDGER.go" ]; do sleep 0.05; done; printf %s "$input_x_value" >"$output_value_file"' })
   const g = graph({})
   const first = g.call(inc, { x: 1 })
-  const workflow = g.output({ value: g.call(task('v.wait', { x: int }, { value: int }), { x: first }) })
+  const workflow = g.output({ value: g.call(intTask('v.wait'), { x: first }) })
   const run = await home.start(workflow, { id: 'r' })
   await until('the second call to begin', 20_000, () => home.calls().length === 2)
   const [node = ''] = home.calls()
