@@ -1,15 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { Drover } from '../../jobs/drover.ts'
-import { anything, dict, either, flag, list, type Shape, text, whole, word } from '../../task/shape.ts'
+import { anything, dict, either, flag, list, text, whole, word } from '../../task/shape.ts'
 import { checkJobTask, JOB_TASK_KEYS, type JobTask } from '../job/job-document.ts'
 import { jobSpecToTask } from '../job/job-spec.ts'
 import type { ExecutorKind } from '../multiple/parse-executors.ts'
-import { SCRIPT_KINDS } from '../multiple/script-kinds.ts'
+import { registriesOf, registryShape, SCRIPT_KINDS } from '../multiple/script-kinds.ts'
 import { createUvExecutor } from '../uv/uv-executor.ts'
 import { lazyExecutor } from './lazy-executor.ts'
 
-const registry: Shape = either('a folder, or a list of folders', text(), list(text()))
 const MOST_JOBS = 10_000
 
 /** What a run's executors need from outside. */
@@ -48,10 +47,9 @@ export function executorKinds(world: ExecutorWorld): Readonly<Record<string, Exe
 
 function uvKind({ onNote }: ExecutorWorld): ExecutorKind {
   return {
-    keys: { registry, env: dict(text()), python: text(), warm: flag, offline: flag, max_parallel: whole(1) },
+    keys: { registry: registryShape, env: dict(text()), python: text(), warm: flag, offline: flag, max_parallel: whole(1) },
     create: (options: UvOptions, { directory }) => {
-      const given = options.registry ?? []
-      const registries = (typeof given === 'string' ? [given] : given).map((path) => resolve(directory, path))
+      const registries = registriesOf(options.registry, directory)
       const most = options.max_parallel ?? availableParallelism()
       const chosen = {
         registries: registries.length === 0 ? [resolve(directory, 'workers')] : registries,

@@ -7,7 +7,14 @@ import { createShellExecutor } from '../shell/shell-executor.ts'
 import { createStdInOutExecutor } from '../stdinout/stdinout-executor.ts'
 import type { ExecutorContext, ExecutorKind } from './parse-executors.ts'
 
-const registry: Shape = either('a folder, or a list of folders', text(), list(text()))
+/** Folders of workers, in a document. */
+export const registryShape: Shape = either('a folder, or a list of folders', text(), list(text()))
+
+/** Such folders as absolute paths; relative ones start at `directory`. */
+export function registriesOf(given: string | readonly string[] | null | undefined, directory: string): readonly string[] {
+  return (typeof given === 'string' ? [given] : (given ?? [])).map((path) => resolve(directory, path))
+}
+
 const shared = { env: dict(text()), max_parallel: whole(1) }
 const paths = word('relative', 'absolute')
 
@@ -23,11 +30,11 @@ interface Checked {
 /** The kinds of executors that documents can name and that run programs here: `shell`, `stdinout`, `custom` (a command). */
 export const SCRIPT_KINDS: Readonly<Record<'shell' | 'stdinout' | 'custom', ExecutorKind>> = {
   shell: {
-    keys: { registry, paths, ...shared },
+    keys: { registry: registryShape, paths, ...shared },
     create: (options, context) => createShellExecutor(scriptOptions(options, context)),
   },
   stdinout: {
-    keys: { registry, ...shared },
+    keys: { registry: registryShape, ...shared },
     create: (options, context) => createStdInOutExecutor(scriptOptions(options, context)),
   },
   custom: {
@@ -41,10 +48,9 @@ export const SCRIPT_KINDS: Readonly<Record<'shell' | 'stdinout' | 'custom', Exec
 }
 
 function scriptOptions(options: Checked, { directory }: ExecutorContext): ScriptExecutorOptions {
-  const given = options.registry ?? []
   const chosen: CallPaths | undefined = options.paths?.toLowerCase() === 'absolute' ? 'absolute' : undefined
   return {
-    registries: (typeof given === 'string' ? [given] : given).map((path) => resolve(directory, path)),
+    registries: registriesOf(options.registry, directory),
     ...(options.env ? { env: options.env } : {}),
     ...(options.max_parallel ? { maxParallel: options.max_parallel } : {}),
     ...(chosen === undefined ? {} : { paths: chosen }),

@@ -52,7 +52,7 @@ function coerce(type: PortType<unknown>, given: unknown): Value | undefined {
       if (!Array.isArray(given) || given.length !== type.args.length) return undefined
       return all(type.args.map((member, k) => coerce(member, given[k])))
     case 'dict':
-      return first ? fitDict(first, given) : undefined
+      return first ? dictOf(entriesOf(given), (item) => coerce(first, item)) : undefined
     case 'union':
       return fitUnion(type.args, given)
     case 'graph':
@@ -70,12 +70,12 @@ function all(items: readonly (Value | undefined)[]): Value | undefined {
   return items.every((item) => item !== undefined) ? items : undefined
 }
 
-function fitDict(type: PortType<unknown>, given: unknown): Value | undefined {
-  const entries = entriesOf(given)
+/** A dict of the same keys with `of` each value; undefined where there are no entries, or `of` has nothing for one. */
+function dictOf<T>(entries: Iterable<readonly [string, T]> | undefined, of: (item: T) => Value | undefined): Dict | undefined {
   if (entries === undefined) return undefined
   const result = new Map<string, Value>()
   for (const [key, item] of entries) {
-    const value = coerce(type, item)
+    const value = of(item)
     if (value === undefined) return undefined
     result.set(key, value)
   }
@@ -114,15 +114,7 @@ export function plainValue(given: unknown): Value | undefined {
   if (given === null || given instanceof Uint8Array || given instanceof Complex) return given
   if (isGraphSource(given)) return given.toDocument()
   if (Array.isArray(given)) return all(given.map(plainValue))
-  const entries = entriesOf(given)
-  if (entries === undefined) return undefined
-  const result = new Map<string, Value>()
-  for (const [key, item] of entries) {
-    const value = plainValue(item)
-    if (value === undefined) return undefined
-    result.set(key, value)
-  }
-  return result
+  return dictOf(entriesOf(given), plainValue)
 }
 
 /** What a value is, for messages: `2.5 (a float)`. */
@@ -156,7 +148,7 @@ export function viewOf(type: PortType<unknown>, value: Value): Value | undefined
       if (!isList(value) || value.length !== type.args.length) return undefined
       return all(type.args.map((member, k) => viewOf(member, value[k] ?? null)))
     case 'dict':
-      return isDict(value) && first ? dictView(first, value) : undefined
+      return isDict(value) && first ? dictOf(value, (item) => viewOf(first, item)) : undefined
     case 'union':
       return fitUnion(type.args, value) === value ? value : type.args.map((member) => viewOf(member, value)).find((v) => v !== undefined)
     case 'graph':
@@ -168,16 +160,6 @@ export function viewOf(type: PortType<unknown>, value: Value): Value | undefined
     default:
       return coerce(type, value)
   }
-}
-
-function dictView(type: PortType<unknown>, value: Dict): Dict | undefined {
-  const result = new Map<string, Value>()
-  for (const [key, item] of value) {
-    const view = viewOf(type, item)
-    if (view === undefined) return undefined
-    result.set(key, view)
-  }
-  return result
 }
 
 /** Since Tierkreis 2.1.0 the file of a complex number is the list `[re, im]`. */
