@@ -43,7 +43,7 @@ const REASONS: readonly (readonly [RegExp, string, string?])[] = [
   [
     /^(?:ReqNodeNotAvail|Nodes_required_for_job|Nodes required for job)/,
     'nodes that it asks for are down, drained or reserved (maintenance?)',
-    'Leave out nodelist, or a shorter timeout so that it ends before the maintenance.',
+    'Leave out nodelist, or give a shorter timeout, so that it ends before the maintenance.',
   ],
   [/^(?:NodeDown|FrontEndDown)/, 'a node that it needs is down', 'Wait, or leave out nodelist.'],
   [/^Licenses$/, 'a license that it asks for is taken'],
