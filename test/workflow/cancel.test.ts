@@ -24,11 +24,9 @@ function homeThatWaits(): { readonly home: RunHome; readonly path: string } {
   return { home, path }
 }
 
-const argv = (home: RunHome, path: string) => ['workflow', 'run', path, '--registry', home.registry, '--id', 'r', '-j', '4']
-
 /** Runs them, until the two calls have begun. */
 async function begin(home: RunHome, path: string): Promise<{ readonly child: ChildProcess; readonly ended: Promise<CommandEnd> }> {
-  const child = home.spawn(...argv(home, path))
+  const child = home.spawn('workflow', 'run', path, '--registry', home.registry, '--id', 'r', '-j', '4')
   const ended = endOf(child)
   await until('two calls to begin', 20_000, () => home.calls().length === 2)
   return { child, ended }

@@ -27,7 +27,7 @@ export interface JobTargetOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
-/** The target of an executor of jobs, its workers, and what it sees of a run's files. Each is found out once, when it is first asked for. */
+/** The target of an executor of jobs, its workers, and what it sees of a run's files. Each is found out once, when it is first asked. */
 export class JobTarget {
   readonly #options: JobTargetOptions
   readonly #requests: SupervisorRequests

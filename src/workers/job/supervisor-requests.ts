@@ -9,7 +9,10 @@ const REQUESTS = 16
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
 
-/** The requests of one executor to its supervisor: they take turns, so that a thousand ends at one moment are not a thousand connections. */
+/**
+ * The requests of one executor to its supervisor. They take turns, so that a thousand ends at one moment are not a thousand
+ * connections.
+ */
 export class SupervisorRequests {
   readonly #turns = new Turns(REQUESTS)
   readonly #drover: Drover
@@ -34,7 +37,10 @@ export class SupervisorRequests {
     }
   }
 
-  /** Tries again, in growing intervals, what failed for now. Throws what fails for good, or for longer than the patience, or once the signal is aborted. */
+  /**
+   * Tries again, in growing intervals, what failed for now. Throws what fails for good or for longer than the patience, and once the
+   * signal is aborted.
+   */
   async patiently<T>(work: (drover: Drover) => Promise<T>): Promise<T> {
     const until = performance.now() + this.#patienceMs
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
