@@ -1,6 +1,7 @@
 /** Test support for executors, also those of users: the cases every executor has to pass. Needs vitest. */
 export { EXECUTOR_CASES, runExecutorCases } from './executor-cases.ts'
 export type { CaseContext, ExecutorCase, ExecutorUnderTest, Fixture, FixtureHook, FixtureOptions } from './executor-fixture.ts'
+export type { FakeScheduler } from './fake-commands/fake-scheduler.ts'
 export { createFakePbs, type FakePbs, type FakePbsJob } from './fake-pbs/fake-pbs.ts'
 export type { FakePbsNode, FakePbsOptions } from './fake-pbs/pbs-options.ts'
 export type { PbsOutage } from './fake-pbs/pbs-outages.ts'

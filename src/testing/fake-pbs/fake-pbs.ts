@@ -1,8 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { installCommands } from '../fake-slurm/command-client.ts'
-import { CommandServer } from '../fake-slurm/command-server.ts'
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import { type CommandCall, redirected } from '../fake-commands/command-call.ts'
+import { FakeCommands } from '../fake-commands/fake-commands.ts'
+import type { FakeScheduler } from '../fake-commands/fake-scheduler.ts'
 import { pbsnodes, qalter, qdel, qhold, qmgr, qrls, qsig, tmrsh } from './job-commands.ts'
 import { idOf, type PbsJob, type PbsState } from './pbs-job.ts'
 import { type FakePbsOptions, resolvePbsSettings } from './pbs-options.ts'
@@ -26,15 +25,7 @@ export interface FakePbsJob {
 }
 
 /** A fake OpenPBS 23.06.06: commands on PATH, one server in this process, jobs that are real processes of this machine. */
-export interface FakePbs {
-  /** Directory of the commands, to be put first on PATH. */
-  readonly path: string
-  /** Environment to run things with: this process's, with `path` first on PATH. */
-  readonly env: Readonly<Record<string, string>>
-  /** The fake's clock, ms since the epoch. */
-  now(): number
-  /** Lets time pass at once; limits, begin times and the end of history take effect before it returns. */
-  advance(ms: number): void
+export interface FakePbs extends FakeScheduler {
   /** By any form of its id. */
   job(id: string): FakePbsJob | undefined
   /** All that the server still knows of, arrays as one. */
@@ -67,10 +58,6 @@ export interface FakePbs {
   recover(options?: { readonly lost?: boolean }): void
   /** The server died of a qdel: several ids, one of them unknown. `recover` starts it again. */
   readonly crashed: boolean
-  /** Every call of the command takes this much longer; real milliseconds, 0 ends it. */
-  delay(command: string, ms: number): void
-  /** The command's next output is cut off after so many bytes. */
-  truncateNextOutput(command: string, bytes: number): void
   /** The command's next output is this text, or these bytes; with `count`, so many times. */
   garble(command: string, text: string | Buffer, count?: number): void
   /** The command's next call prints this on stderr and ends so, without doing anything. */
@@ -79,28 +66,10 @@ export interface FakePbs {
   loseNextSubmit(): void
   /** The next qsub makes its job, and its answer is lost: it says what a broken connection says. */
   loseNextSubmitAnswer(): void
-  /** How often a command was called; without a name, all of them. */
-  calls(command?: string): number
-  /** Command lines of all calls, oldest first. */
-  callLines(): readonly string[]
-  /** Ends every process it started, and removes what it wrote into its directory. */
-  close(): Promise<void>
 }
 
 /** The commands of the fake. */
-export const PBS_COMMANDS = [
-  'qsub',
-  'qstat',
-  'qselect',
-  'qdel',
-  'qsig',
-  'qhold',
-  'qrls',
-  'qalter',
-  'qmgr',
-  'pbsnodes',
-  'pbs_tmrsh',
-] as const
+const PBS_COMMANDS = ['qsub', 'qstat', 'qselect', 'qdel', 'qsig', 'qhold', 'qrls', 'qalter', 'qmgr', 'pbsnodes', 'pbs_tmrsh'] as const
 
 interface Faults {
   readonly delays: Map<string, number>
@@ -110,47 +79,32 @@ interface Faults {
   loseSubmit: boolean
 }
 
-/** The same call, with its output going elsewhere. */
-function redirected(call: CommandCall, out: (text: string) => void, err = (text: string) => call.err(text)): CommandCall {
-  const { command, argv, cwd, env } = call
-  return {
-    command,
-    argv,
-    cwd,
-    env,
-    out,
-    err,
-    write: (stream, bytes) => call.write(stream, bytes),
-    readStdin: (onBytes) => call.readStdin(onBytes),
-    onSignal: (listener) => call.onSignal(listener),
-    onGone: (listener) => call.onGone(listener),
-  }
-}
-
 /** A call whose output is changed on its way. */
 function faulty(call: CommandCall, faults: Faults): CommandCall {
   const garbled = faults.garble.get(call.command)
   const cut = faults.truncate.get(call.command)
   if (garbled && --garbled.count <= 0) faults.garble.delete(call.command)
   faults.truncate.delete(call.command)
-  const nothing = (): void => {}
   if (garbled) {
     call.write('out', garbled.bytes)
-    return redirected(call, nothing, nothing)
+    return redirected(call, { write: (stream, bytes) => call.write(stream, bytes) })
   }
   if (cut === undefined) return call
   let left = cut
-  return redirected(call, (text) => {
-    const bytes = Buffer.from(text).subarray(0, left)
-    left -= bytes.length
-    call.write('out', bytes)
+  return redirected(call, {
+    out: (text) => {
+      const bytes = Buffer.from(text).subarray(0, left)
+      left -= bytes.length
+      call.write('out', bytes)
+    },
+    err: (text) => call.err(text),
+    write: (stream, bytes) => call.write(stream, bytes),
   })
 }
 
 /** Starts a fake PBS in a directory. It holds no timer that keeps a process alive; `close` it all the same. */
 export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
   const settings = resolvePbsSettings(options, userInfo().username)
-  mkdirSync(settings.directory, { recursive: true })
   const server = new PbsServer(settings, options.history ?? true)
   const faults: Faults = { delays: new Map(), truncate: new Map(), garble: new Map(), fail: new Map(), loseSubmit: false }
   const lines: string[] = []
@@ -216,17 +170,7 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
       const how = await hang()
       if (how === 'lost') return 1
       if (how === 'goes on') continue
-      if (call.command === 'qsub')
-        cutOff.push(() =>
-          qsub(
-            server,
-            redirected(
-              call,
-              () => {},
-              () => {},
-            ),
-          ),
-        )
+      if (call.command === 'qsub') cutOff.push(() => qsub(server, redirected(call)))
       return 124
     }
     if (gone && call.command !== 'qsub') return 1
@@ -238,21 +182,14 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
     }
     if (call.command === 'qsub' && faults.loseSubmit) {
       faults.loseSubmit = false
-      await qsub(
-        server,
-        redirected(call, () => {}),
-      )
+      await qsub(server, redirected(call, { err: (text) => call.err(text) }))
       call.err('qsub: End of File\n')
       return 183
     }
     return work(faulty(call, faults))
   }
 
-  const socketPath = `${settings.directory}/socket`
-  const sockets = await CommandServer.listen(socketPath, answer)
-  const path = installCommands(settings.directory, socketPath, PBS_COMMANDS)
-  const env: Record<string, string> = { PATH: `${path}:${process.env['PATH'] ?? '/usr/bin:/bin'}` }
-  for (const [name, value] of Object.entries(process.env)) if (name !== 'PATH' && value !== undefined) env[name] = value
+  const commands = await FakeCommands.open(settings.directory, PBS_COMMANDS, answer)
 
   const view = (job: PbsJob): FakePbsJob => ({
     id: idOf(job),
@@ -277,8 +214,8 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
     if (!lost) for (const carryOut of requests) carryOut()
   }
   return {
-    path,
-    env,
+    path: commands.path,
+    env: commands.env,
     now: () => server.clock.now(),
     advance(ms) {
       server.clock.advance(ms)
@@ -349,9 +286,8 @@ export async function createFakePbs(options: FakePbsOptions): Promise<FakePbs> {
     async close() {
       outage = undefined
       await server.close()
-      await sockets.close()
-      for (const part of ['bin', 'spool', 'tmp', 'client.cjs', 'socket'])
-        rmSync(`${settings.directory}/${part}`, { recursive: true, force: true })
+      await commands.close()
+      commands.remove('spool', 'tmp')
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { idOf, isOver, type PbsJob } from './pbs-job.ts'
 import { SERVER } from './pbs-options.ts'
 import type { PbsServer } from './pbs-server.ts'

@@ -1,4 +1,4 @@
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { PBS_VERSION, SERVER } from './pbs-options.ts'
 
 /** Ways in which PBS is broken. `stopped`: no server; `hung`: it takes connections and does not answer. */

@@ -1,4 +1,4 @@
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { attributesOf } from './job-attributes.ts'
 import { idOf, type PbsJob } from './pbs-job.ts'
 import { PBS_VERSION, SERVER } from './pbs-options.ts'

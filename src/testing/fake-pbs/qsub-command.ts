@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { type Chunk, idOf, type PbsRequest } from './pbs-job.ts'
 import { SERVER } from './pbs-options.ts'
 import type { PbsServer } from './pbs-server.ts'

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { installCommands } from '../fake-slurm/command-client.ts'
-import { CommandServer } from '../fake-slurm/command-server.ts'
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import { type CommandCall, redirected } from '../fake-commands/command-call.ts'
+import { FakeCommands } from '../fake-commands/fake-commands.ts'
+import type { FakeScheduler } from '../fake-commands/fake-scheduler.ts'
 import { pjacl, pjdel, pjhold, pjrls, pjshowrsc, pjwait } from './other-commands.ts'
 import { type PjmCommand, PjmFailure } from './pjm-command.ts'
 import { HOSTNAME, MPIEXEC } from './pjm-environment.ts'
@@ -38,15 +38,7 @@ export interface FakePjmJob {
 export type PjmOutage = 'down' | 'hung'
 
 /** A fake PJM: commands on PATH, one manager in this process, jobs that are real processes of this machine. */
-export interface FakePjm {
-  /** Directory of the commands, to be put first on PATH. */
-  readonly path: string
-  /** Environment to run things with: this process's, with `path` first on PATH. */
-  readonly env: Readonly<Record<string, string>>
-  /** The fake's clock, ms since the epoch. */
-  now(): number
-  /** Lets time pass at once; limits and the history's delay take effect before it returns. */
-  advance(ms: number): void
+export interface FakePjm extends FakeScheduler {
   /** A job that the fake has, or ever had. */
   job(id: string | number): FakePjmJob | undefined
   /** All of them, sub-jobs and parents too. */
@@ -59,14 +51,8 @@ export interface FakePjm {
   vanish(id: string | number): void
   /** Breaks PJM until `recover`. */
   outage(kind: PjmOutage): void
-  /** Mends everything; what a hung manager had accepted is carried out now, or lost with `lost`. */
-  recover(options?: { readonly lost?: boolean }): void
   /** Changes settings on the way: disputed behaviour, limits. */
   change(settings: Partial<Omit<FakePjmOptions, 'directory' | 'groups'>>): void
-  /** Every call of the command takes this much longer; real milliseconds, 0 ends it. */
-  delay(command: string, ms: number): void
-  /** The command's next output (stdout) is cut off after so many bytes. */
-  truncateNextOutput(command: string, bytes: number): void
   /** The command's next output (stdout) is this text, with this exit code in place of its own where given. */
   garble(command: string, text: string, code?: number): void
   /** Both views forget a job. */
@@ -79,12 +65,6 @@ export interface FakePjm {
   submitThenHang(): void
   /** The next pjsub never answers, and no job is made. */
   submitHangsUnmade(): void
-  /** How often a command was called; without a name, all of them. */
-  calls(command?: string): number
-  /** Command lines of all calls, oldest first. */
-  callLines(): readonly string[]
-  /** Ends every process it started, and removes what it wrote into its directory. */
-  close(): Promise<void>
 }
 
 const COMMANDS: Readonly<Record<string, PjmCommand>> = { pjsub, pjstat, pjdel, pjhold, pjrls, pjwait, pjacl, pjshowrsc }
@@ -93,22 +73,17 @@ const COMMANDS: Readonly<Record<string, PjmCommand>> = { pjsub, pjstat, pjdel, p
 export async function createFakePjm(options: FakePjmOptions): Promise<FakePjm> {
   const { username } = userInfo()
   const settings = resolvePjmSettings(options, { name: username, group: 'rccs-aot' })
-  mkdirSync(settings.directory, { recursive: true })
   let offsetMs = 0
   const now = (): number => Date.now() + offsetMs
   // The life is made of the state, right below.
   const state = { settings, jobs: new Map(), forgotten: new Set(), nextId: settings.firstJobId, now } as unknown as PjmState
   state.life = new PjmLife(state, randomBytes(6).toString('hex'))
   const faults = new PjmFaults(state)
-  const socketPath = `${settings.directory}/socket`
-  const server = await CommandServer.listen(socketPath, (call) => faults.answer(call))
-  const path = installCommands(settings.directory, socketPath, Object.keys(COMMANDS))
+  const commands = await FakeCommands.open(settings.directory, Object.keys(COMMANDS), (call) => faults.answer(call))
   for (const [name, text] of Object.entries({ mpiexec: MPIEXEC, hostname: HOSTNAME })) {
-    writeFileSync(`${path}/${name}`, text)
-    chmodSync(`${path}/${name}`, 0o755)
+    writeFileSync(`${commands.path}/${name}`, text)
+    chmodSync(`${commands.path}/${name}`, 0o755)
   }
-  const env: Record<string, string> = { PATH: `${path}:${process.env['PATH'] ?? '/usr/bin:/bin'}` }
-  for (const [name, value] of Object.entries(process.env)) if (name !== 'PATH' && value !== undefined) env[name] = value
   const find = (id: string | number): PjmJob => {
     const [job] = jobsNamed(state, String(id))
     if (job === undefined) throw new Error(`the fake PJM has no job ${id}`)
@@ -131,8 +106,8 @@ export async function createFakePjm(options: FakePjmOptions): Promise<FakePjm> {
     },
   })
   return {
-    path,
-    env,
+    path: commands.path,
+    env: commands.env,
     now,
     advance(ms) {
       offsetMs += ms
@@ -177,9 +152,9 @@ export async function createFakePjm(options: FakePjmOptions): Promise<FakePjm> {
     callLines: () => faults.lines,
     async close() {
       faults.recover(true)
-      await server.close()
+      await commands.close()
       await state.life.close()
-      for (const name of ['bin', 'spool', 'client.cjs', 'socket']) rmSync(`${settings.directory}/${name}`, { recursive: true, force: true })
+      commands.remove('spool')
     },
   }
 }
@@ -227,7 +202,7 @@ class PjmFaults {
       const how = await this.#hang()
       if (how === 'cut off') {
         // What the manager was asked for is carried out when it wakes.
-        this.#waiting.push((lost) => void (lost || this.#run(silent(call)).catch(() => undefined)))
+        this.#waiting.push((lost) => void (lost || this.#run(redirected(call)).catch(() => undefined)))
         return 124
       }
       return how === 'lost' ? 1 : this.#run(call)
@@ -235,14 +210,14 @@ class PjmFaults {
     if (call.command === 'pjsub' && this.#submit !== undefined) {
       const fault = this.#submit
       this.#submit = undefined
-      if (fault === 'made') await this.#run({ ...silent(call), readStdin: () => call.readStdin() })
+      if (fault === 'made') await this.#run(redirected(call))
       return (await this.#hang()) === 'cut off' ? 124 : 1
     }
     const edit = this.edits.get(call.command)
     if (!edit) return this.#run(call)
     this.edits.delete(call.command)
     let text = ''
-    const code = await this.#run({ ...silent(call), out: (piece) => (text += piece), err: (piece) => call.err(piece) })
+    const code = await this.#run(redirected(call, { out: (piece) => (text += piece), err: (piece) => call.err(piece) }))
     call.out(edit.edit(text))
     return edit.code ?? code
   }
@@ -274,22 +249,5 @@ class PjmFaults {
       else call.err(text)
       return settings.errorCode
     }
-  }
-}
-
-/** The same call, its output going nowhere. */
-function silent(call: CommandCall): CommandCall {
-  const { command, argv, cwd, env } = call
-  return {
-    command,
-    argv,
-    cwd,
-    env,
-    out: () => {},
-    err: () => {},
-    write: () => {},
-    readStdin: (onBytes) => call.readStdin(onBytes),
-    onSignal: (listener) => call.onSignal(listener),
-    onGone: (listener) => call.onGone(listener),
   }
 }

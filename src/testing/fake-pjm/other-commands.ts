@@ -1,4 +1,4 @@
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { PjmFailure } from './pjm-command.ts'
 import { moveTo, PJM_ENDED, type PjmJob } from './pjm-job.ts'
 import { endOf, jobsNamed, type PjmState, subJobs, viewOf } from './pjm-state.ts'

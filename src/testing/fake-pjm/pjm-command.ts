@@ -1,4 +1,4 @@
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import type { PjmState } from './pjm-state.ts'
 
 /** A command: resolves to its exit code. */

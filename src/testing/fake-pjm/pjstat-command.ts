@@ -1,5 +1,5 @@
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { OptionError, optionTable, parseOptions } from '../fake-slurm/command-options.ts'
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
 import { PjmFailure } from './pjm-command.ts'
 import type { PjmJob } from './pjm-job.ts'
 import { jobsNamed, type PjmState, viewOf } from './pjm-state.ts'

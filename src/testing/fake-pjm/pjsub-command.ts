@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync } from 'node:fs'
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { type GivenOption, OptionError, optionTable, parseOptions } from '../fake-slurm/command-options.ts'
-import type { CommandCall } from '../fake-slurm/slurm-command.ts'
 import { PjmFailure } from './pjm-command.ts'
 import { PJM_ENDED, type PjmJob, type PjmRequest, type StepDependency } from './pjm-job.ts'
 import { type PjmState, viewOf } from './pjm-state.ts'

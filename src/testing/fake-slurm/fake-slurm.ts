@@ -1,10 +1,10 @@
 // Long because it is the interface, of one member per fault; what the members do lies in the files beside it.
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync } from 'node:fs'
 import { userInfo } from 'node:os'
+import { type CommandCall, redirected } from '../fake-commands/command-call.ts'
+import { FakeCommands } from '../fake-commands/fake-commands.ts'
+import type { FakeScheduler } from '../fake-commands/fake-scheduler.ts'
 import { type ClusterState, createClusterState, findRecords, forgetJob, parseIdSelector } from './cluster-state.ts'
-import { installCommands } from './command-client.ts'
-import { CommandServer } from './command-server.ts'
 import { JobLife } from './job-life.ts'
 import { type OutageKind, outageAnswer } from './outages.ts'
 import { sacct } from './sacct-command.ts'
@@ -13,7 +13,7 @@ import { sbatch } from './sbatch-command.ts'
 import { scancel } from './scancel-command.ts'
 import { scontrol } from './scontrol-command.ts'
 import { sinfo } from './sinfo-command.ts'
-import { type CommandCall, type CommandContext, CommandFailure, type SlurmCommand } from './slurm-command.ts'
+import { type CommandContext, CommandFailure, type SlurmCommand } from './slurm-command.ts'
 import { publicId, type SlurmJob, type SlurmState, shownState } from './slurm-job.ts'
 import { type FakeSlurmOptions, resolveSlurmSettings } from './slurm-options.ts'
 import { squeue } from './squeue-command.ts'
@@ -44,15 +44,7 @@ export interface FakeSlurmJob {
 export type FakeJobId = number | string
 
 /** A fake Slurm 22.05: commands on PATH, one controller in this process, jobs that are real processes of this machine. */
-export interface FakeSlurm {
-  /** Directory of the commands, to be put first on PATH. */
-  readonly path: string
-  /** Environment to run things with: this process's, with `path` first on PATH. */
-  readonly env: Readonly<Record<string, string>>
-  /** The fake's clock, ms since the epoch. */
-  now(): number
-  /** Lets time pass at once; limits, begin times and MinJobAge take effect before it returns. */
-  advance(ms: number): void
+export interface FakeSlurm extends FakeScheduler {
   /** A job or element the controller knows; undefined when it has none. */
   job(id: FakeJobId): FakeSlurmJob | undefined
   /** All records of the controller; waiting elements of an array are one record. */
@@ -81,12 +73,6 @@ export interface FakeSlurm {
   timeout(id: FakeJobId): void
   /** Breaks Slurm, until `recover` or for a span of real time. */
   outage(kind: OutageKind, options?: { readonly forMs?: number }): void
-  /** Mends everything; what a hung controller had accepted is carried out now, or lost with `lost`. */
-  recover(options?: { readonly lost?: boolean }): void
-  /** Every call of the command takes this much longer; real milliseconds, 0 ends it. */
-  delay(command: string, ms: number): void
-  /** The command's next output (stdout) is cut off after so many bytes. */
-  truncateNextOutput(command: string, bytes: number): void
   /** The command's next output (stdout) is this text. */
   garble(command: string, text: string): void
   /** The controller forgets an ended job, as after MinJobAge; accounting keeps it. */
@@ -104,12 +90,6 @@ export interface FakeSlurm {
   submitThenHang(): void
   /** The next sbatch reports `Socket timed out`, and no job is made. */
   submitHangsUnmade(): void
-  /** How often a command was called; without a name, all of them. */
-  calls(command?: string): number
-  /** Command lines of all calls, oldest first. */
-  callLines(): readonly string[]
-  /** Ends every process it started, and removes what it wrote into its directory. */
-  close(): Promise<void>
 }
 
 const COMMANDS: Readonly<Record<string, SlurmCommand>> = { sbatch, squeue, sacct, scancel, scontrol, sinfo, srun, sacctmgr }
@@ -118,15 +98,10 @@ const COMMANDS: Readonly<Record<string, SlurmCommand>> = { sbatch, squeue, sacct
 export async function createFakeSlurm(options: FakeSlurmOptions): Promise<FakeSlurm> {
   const { username, uid, gid } = userInfo()
   const settings = resolveSlurmSettings(options, { name: username, uid, gid })
-  mkdirSync(settings.directory, { recursive: true })
   const state = createClusterState(settings)
   const life = new JobLife(state, randomBytes(6).toString('hex'))
   const faults = new CommandFaults(state, life)
-  const socketPath = `${settings.directory}/socket`
-  const server = await CommandServer.listen(socketPath, (call) => faults.answer(call))
-  const path = installCommands(settings.directory, socketPath)
-  const env: Record<string, string> = { PATH: `${path}:${process.env['PATH'] ?? '/usr/bin:/bin'}` }
-  for (const [name, value] of Object.entries(process.env)) if (name !== 'PATH' && value !== undefined) env[name] = value
+  const commands = await FakeCommands.open(settings.directory, Object.keys(COMMANDS), (call) => faults.answer(call))
 
   const find = (id: FakeJobId): SlurmJob => {
     const job = lookUp(state, id)
@@ -137,8 +112,8 @@ export async function createFakeSlurm(options: FakeSlurmOptions): Promise<FakeSl
   const end = (id: FakeJobId, how: Parameters<JobLife['end']>[1]): void => life.end(find(id), how)
 
   return {
-    path,
-    env,
+    path: commands.path,
+    env: commands.env,
     now: () => state.clock.now(),
     advance(ms) {
       state.clock.advance(ms)
@@ -186,9 +161,9 @@ export async function createFakeSlurm(options: FakeSlurmOptions): Promise<FakeSl
     callLines: () => faults.lines,
     async close() {
       faults.close()
-      await server.close()
+      await commands.close()
       await life.close()
-      for (const name of ['bin', 'spool', 'client.cjs', 'socket']) rmSync(`${settings.directory}/${name}`, { recursive: true, force: true })
+      commands.remove('spool')
     },
   }
 }
@@ -269,7 +244,7 @@ class CommandFaults {
     await this.#wait(this.delays.get(call.command) ?? 0)
     const broken = this.#outage && outageAnswer(this.#outage, call)
     if (broken) {
-      if (broken.carriedOutLater) this.#accepted.push(() => this.#run({ ...silent(call) }))
+      if (broken.carriedOutLater) this.#accepted.push(() => this.#run(redirected(call)))
       await this.#wait(broken.ms * this.#state.settings.outageTimeScale)
       if (broken.out) call.out(broken.out)
       if (broken.err) call.err(broken.err)
@@ -285,8 +260,7 @@ class CommandFaults {
     if (!edit) return this.#run(call)
     this.edits.delete(call.command)
     let text = ''
-    const edited = silent(call)
-    const code = await this.#run({ ...edited, out: (piece) => (text += piece), err: (piece) => call.err(piece) })
+    const code = await this.#run(redirected(call, { out: (piece) => (text += piece), err: (piece) => call.err(piece) }))
     call.out(edit(text))
     return code
   }
@@ -305,22 +279,5 @@ class CommandFaults {
 
   async #wait(ms: number): Promise<void> {
     if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
-  }
-}
-
-/** The same call, its output going nowhere. */
-function silent(call: CommandCall): CommandCall {
-  const { command, argv, cwd, env } = call
-  return {
-    command,
-    argv,
-    cwd,
-    env,
-    out: () => {},
-    err: () => {},
-    write: () => {},
-    readStdin: (onBytes) => call.readStdin(onBytes),
-    onSignal: (listener) => call.onSignal(listener),
-    onGone: (listener) => call.onGone(listener),
   }
 }

@@ -1,4 +1,4 @@
-import type { CommandCall } from './slurm-command.ts'
+import type { CommandCall } from '../fake-commands/command-call.ts'
 
 /** Ways in which Slurm is broken. `down`: slurmctld stopped; `hung`: it accepts and does not answer; the others by name. */
 export type OutageKind = 'down' | 'hung' | 'accounting_down' | 'accounting_hung' | 'munge_down'

@@ -1,8 +1,9 @@
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import type { AccountingRow, StepRow } from './accounting.ts'
 import { OptionError, optionTable, type ParsedOptions, parseOptions } from './command-options.ts'
 import { compressHostlist } from './hostlist.ts'
 import { splitIds } from './job-filters.ts'
-import { type CommandCall, type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
+import { type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
 import { STATE_CODES } from './slurm-job.ts'
 import { parseInstant, printInstant, printLongSpan } from './slurm-times.ts'
 

@@ -1,5 +1,6 @@
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { OptionError, optionTable, parseOptions } from './command-options.ts'
-import { type CommandCall, type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
+import { type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
 
 const OPTIONS = optionTable('noheader,n parsable2,P parsable,p immediate,i version,V readonly,r associations,s quiet,Q verbose,v')
 

@@ -1,8 +1,9 @@
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { type ClusterState, findRecords, isEnded, parseIdSelector, waitingText } from './cluster-state.ts'
 import { OptionError, optionTable, parseOptions } from './command-options.ts'
 import { readStates, splitIds } from './job-filters.ts'
 import { signalByName } from './job-request.ts'
-import { type CommandCall, type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
+import { type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
 import { publicId, type SlurmJob, shownState } from './slurm-job.ts'
 
 const OPTIONS = optionTable(`

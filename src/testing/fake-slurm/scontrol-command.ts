@@ -1,3 +1,4 @@
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { type ClusterState, findRecords, isEnded, parseIdSelector, splitTask } from './cluster-state.ts'
 import { OptionError, optionTable, parseOptions } from './command-options.ts'
 import { compressHostlist, expandHostlist } from './hostlist.ts'
@@ -5,7 +6,7 @@ import { splitIds } from './job-filters.ts'
 import type { JobLife } from './job-life.ts'
 import { printConfiguration } from './scontrol-config.ts'
 import { printJobRecord } from './scontrol-job.ts'
-import { type CommandCall, type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
+import { type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
 import type { SlurmJob } from './slurm-job.ts'
 import { parseInstant, parseTimeLimit } from './slurm-times.ts'
 

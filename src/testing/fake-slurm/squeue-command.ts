@@ -1,8 +1,9 @@
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { printArrayTasks } from './array-tasks.ts'
 import type { ClusterState } from './cluster-state.ts'
 import { OptionError, optionTable, type ParsedOptions, parseOptions } from './command-options.ts'
 import { isActive, readStates, recordsOfIds, splitIds } from './job-filters.ts'
-import { type CommandCall, type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
+import { type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
 import { type SlurmJob, STATE_CODES, shownState } from './slurm-job.ts'
 import { printQueueField, QUEUE_HEADERS } from './squeue-fields.ts'
 

@@ -1,8 +1,9 @@
+import type { CommandCall } from '../fake-commands/command-call.ts'
 import { type ClusterState, parseIdSelector } from './cluster-state.ts'
 import { OptionError, optionTable, parseOptions } from './command-options.ts'
 import { expandHostlist } from './hostlist.ts'
 import { cpusPerNode } from './scheduling.ts'
-import { type CommandCall, type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
+import { type CommandContext, CommandFailure, SLURM_VERSION } from './slurm-command.ts'
 import type { SlurmJob } from './slurm-job.ts'
 import { SrunStep, type StepPlan } from './srun-step.ts'
 

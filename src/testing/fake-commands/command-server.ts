@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import type { CommandCall } from './slurm-command.ts'
+import type { CommandCall } from './command-call.ts'
 
 /** Answers a call; resolves to the exit code. Output goes through the call. */
 export type AnswerCall = (call: CommandCall) => Promise<number>
@@ -51,7 +51,7 @@ function serve(socket: Socket, answer: AnswerCall): void {
         void answer(started).then(
           (code) => socket.end(`${JSON.stringify({ exit: code })}\n`),
           (error: unknown) => {
-            started.err(`fake-slurm: ${error instanceof Error ? error.stack : String(error)}\n`)
+            started.err(`${started.command}: the fake failed: ${error instanceof Error ? error.stack : String(error)}\n`)
             socket.end(`${JSON.stringify({ exit: 70 })}\n`)
           },
         )

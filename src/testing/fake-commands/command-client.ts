@@ -1,9 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { quoteShell } from '../../driver/quote.ts'
 
-/** The commands that a fake Slurm puts on PATH. */
-export const SLURM_COMMANDS = ['sbatch', 'squeue', 'sacct', 'scancel', 'scontrol', 'sinfo', 'srun', 'sacctmgr'] as const
-
 /**
  * The program behind each command: sends what it was called with over the socket and plays back what comes: lines of JSON,
  * `{o}`/`{e}` bytes for stdout/stderr, `{stdin}` a request for input, `{exit}` the end. Plain CommonJS, so that it starts fast.
@@ -45,8 +42,8 @@ link.on('close', () => {
 })
 `
 
-/** Writes `bin/` with one executable per command; resolves to its path. */
-export function installCommands(directory: string, socketPath: string, commands: readonly string[] = SLURM_COMMANDS): string {
+/** Writes `bin/` with one executable per command; gives its path. */
+export function installCommands(directory: string, socketPath: string, commands: readonly string[]): string {
   const bin = `${directory}/bin`
   mkdirSync(bin, { recursive: true })
   const client = `${directory}/client.cjs`
