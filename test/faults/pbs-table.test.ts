@@ -1,6 +1,4 @@
-import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import {
@@ -11,7 +9,8 @@ import {
   type SchedulerFixture,
   type SchedulerSite,
 } from '../../src/testing/index.ts'
-import { PbsHome, type PbsHomeOptions } from '../executors/pbs-home.ts'
+import { fakeDirectory, type SchedulerHomeOptions } from '../conformance/scheduler-home.ts'
+import { PbsHome } from '../executors/pbs-home.ts'
 import { runFakeCommand, WrappedCommands } from './wrapped-commands.ts'
 
 // Cases wait more than they work.
@@ -32,36 +31,26 @@ class TableHome extends PbsHome implements SchedulerFixture {
   readonly graceMs = GRACE_SECONDS * 1000
   readonly #wrapped: WrappedCommands
 
-  protected constructor(pbs: FakePbs, directory: string, options: PbsHomeOptions) {
-    super(pbs, directory, options)
+  protected constructor(pbs: FakePbs, options: SchedulerHomeOptions) {
+    super(pbs, options)
     this.#wrapped = new WrappedCommands(this.base, pbs.path, ['qstat', 'qselect'])
-    this.environment['PATH'] = `${this.#wrapped.path}:${this.environment['PATH']}`
+    this.putFirst(this.#wrapped.path)
   }
 
   static async at(site: SchedulerSite): Promise<TableHome> {
-    // A socket's path is at most 108 bytes.
-    const directory = mkdtempSync(join(tmpdir(), 'fpbs-'))
     const pbs = await createFakePbs({
-      directory,
+      directory: fakeDirectory('fpbs'),
       nodes: NODES,
       hangMs: HANG_MS,
       killDelayMs: 3_000,
       history: site.history ?? true,
       ...(site.maxArraySize === undefined ? {} : { maxArraySize: site.maxArraySize }),
     })
-    return new TableHome(pbs, directory, { budget: site.realBudget ?? false, graceSeconds: GRACE_SECONDS }).start()
+    return new TableHome(pbs, { budget: site.realBudget ?? false, graceSeconds: GRACE_SECONDS }).start()
   }
 
   #command(words: readonly string[], input = '', cwd = this.base): Promise<string> {
     return runFakeCommand(this.pbs.path, words, { cwd, env: { ...this.pbs.env, HOME: this.base }, input })
-  }
-
-  async secondSupervisor(): Promise<number | null> {
-    const log = openSync(join(this.base, 'second-supervisor.log'), 'a')
-    const child = this.spawnSupervisor(log)
-    closeSync(log)
-    const [code] = (await once(child, 'exit')) as [number | null]
-    return code
   }
 
   /** A question is one qselect with the qstat that follows it, or a qstat for a name. */

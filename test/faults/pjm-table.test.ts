@@ -1,6 +1,3 @@
-import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import {
@@ -11,7 +8,8 @@ import {
   type SchedulerFixture,
   type SchedulerSite,
 } from '../../src/testing/index.ts'
-import { PjmHome, type PjmHomeOptions } from '../executors/pjm-home.ts'
+import { fakeDirectory, type SchedulerHomeOptions } from '../conformance/scheduler-home.ts'
+import { PjmHome } from '../executors/pjm-home.ts'
 import { runFakeCommand, WrappedCommands } from './wrapped-commands.ts'
 
 // Cases wait more than they work.
@@ -35,17 +33,15 @@ class TableHome extends PjmHome implements SchedulerFixture {
   readonly graceMs = GRACE_SECONDS * 1000
   readonly #wrapped: WrappedCommands
 
-  protected constructor(pjm: FakePjm, directory: string, options: PjmHomeOptions) {
-    super(pjm, directory, options)
+  protected constructor(pjm: FakePjm, options: SchedulerHomeOptions) {
+    super(pjm, options)
     this.#wrapped = new WrappedCommands(this.base, pjm.path, ['pjstat'])
-    this.environment['PATH'] = `${this.#wrapped.path}:${this.environment['PATH']}`
+    this.putFirst(this.#wrapped.path)
   }
 
   static async at(site: SchedulerSite): Promise<TableHome> {
-    // A socket's path is at most 108 bytes.
-    const directory = mkdtempSync(join(tmpdir(), 'fpjm-'))
     const pjm = await createFakePjm({
-      directory,
+      directory: fakeDirectory('fpjm'),
       nodes: NODES,
       hangMs: HANG_MS,
       rscgrps: ['small', 'large', HELD_GROUP],
@@ -56,7 +52,7 @@ class TableHome extends PjmHome implements SchedulerFixture {
       ...(site.history === false ? ['history: false'] : []),
       ...(site.maxArraySize === undefined ? [] : [`bulk_limit: ${site.maxArraySize}`]),
     ]
-    return new TableHome(pjm, directory, {
+    return new TableHome(pjm, {
       budget: site.realBudget ?? false,
       graceSeconds: GRACE_SECONDS,
       target: options.map((line) => `    ${line}\n`).join(''),
@@ -69,14 +65,6 @@ class TableHome extends PjmHome implements SchedulerFixture {
 
   async #submit(words: readonly string[], input = '', cwd = this.base): Promise<string> {
     return /Job (\S+) submitted/.exec(await this.#command(['pjsub', ...words], input, cwd))?.[1] ?? ''
-  }
-
-  async secondSupervisor(): Promise<number | null> {
-    const log = openSync(join(this.base, 'second-supervisor.log'), 'a')
-    const child = this.spawnSupervisor(log)
-    closeSync(log)
-    const [code] = (await once(child, 'exit')) as [number | null]
-    return code
   }
 
   #stop(id: string, signal: 'SIGSTOP' | 'SIGCONT'): void {

@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { chmodSync, closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type FakeSlurm,
@@ -10,6 +7,7 @@ import {
   type SchedulerSite,
 } from '../../src/testing/index.ts'
 import { FakeSlurmHome } from '../conformance/fake-slurm-home.ts'
+import { runFakeCommand, WrappedCommands } from './wrapped-commands.ts'
 
 /** Short, so that what is lost is lost soon; long enough for a machine that is busy. */
 const GRACE_SECONDS = 5
@@ -20,6 +18,7 @@ const OUTAGES = { down: 'down', hung: 'hung', history_down: 'accounting_down' } 
 
 class TableHome extends FakeSlurmHome implements SchedulerFixture {
   readonly graceMs = GRACE_SECONDS * 1000
+  readonly #wrapped = new WrappedCommands(this.base, join(this.slurmDirectory, 'bin'), Object.values(ANSWERS))
 
   constructor(site: SchedulerSite) {
     super(
@@ -34,51 +33,14 @@ class TableHome extends FakeSlurmHome implements SchedulerFixture {
     )
   }
 
-  /** Before the fake's own commands stand ones that change their answers. */
-  protected override commandPath(slurm: FakeSlurm): string {
-    const wrapped = join(this.base, 'wrapped')
-    mkdirSync(wrapped)
-    for (const command of Object.values(ANSWERS)) {
-      const [file, own] = [join(wrapped, command), join(this.base, `answer-${command}`)]
-      writeFileSync(
-        file,
-        `#!/bin/sh
-[ ! -f ${own}.banner ] || cat ${own}.banner
-[ -f ${own}.sed ] || exec ${slurm.path}/${command} "$@"
-text=$(${slurm.path}/${command} "$@") || exit
-printf '%s\\n' "$text" | sed -f ${own}.sed
-`,
-      )
-      chmodSync(file, 0o755)
-    }
-    return `${wrapped}:${slurm.env['PATH']}`
-  }
-
-  /** A file that a wrapped command looks for, made or removed. */
-  #change(command: string, kind: 'sed' | 'banner', text: string | undefined): void {
-    const file = join(this.base, `answer-${command}.${kind}`)
-    if (text === undefined) rmSync(file, { force: true })
-    else writeFileSync(file, text)
+  protected override own(slurm: FakeSlurm): void {
+    super.own(slurm)
+    this.putFirst(this.#wrapped.path)
   }
 
   /** One of the fake's commands, as a child: its server lives in this process. */
-  async #command(name: string, args: readonly string[], cwd = this.base): Promise<string> {
-    const child = spawn(join(this.slurm.path, name), args, { cwd, env: this.slurm.env, stdio: ['ignore', 'pipe', 'inherit'] })
-    let text = ''
-    child.stdout.on('data', (piece: Buffer) => {
-      text += piece
-    })
-    const [code] = (await once(child, 'close')) as [number | null]
-    if (code !== 0) throw new Error(`${name} ended with ${code}`)
-    return text.trim()
-  }
-
-  async secondSupervisor(): Promise<number | null> {
-    const log = openSync(join(this.base, 'second-supervisor.log'), 'a')
-    const child = this.spawnSupervisor(log)
-    closeSync(log)
-    const [code] = (await once(child, 'exit')) as [number | null]
-    return code
+  #command(words: readonly string[], cwd = this.base): Promise<string> {
+    return runFakeCommand(this.slurm.path, words, { cwd, env: this.slurm.env })
   }
 
   readonly controls: SchedulerControls = {
@@ -88,8 +50,8 @@ printf '%s\\n' "$text" | sed -f ${own}.sed
     lives: (id) => ['PENDING', 'RUNNING', 'SUSPENDED', 'COMPLETING'].includes(this.slurm.job(id)?.state ?? ''),
     calls: (what) => this.slurm.callLines().filter((line) => line.startsWith(`${COMMANDS[what]} `) && !line.includes('--version')).length,
     submitForeign: () =>
-      this.#command('sbatch', ['--parsable', '--job-name=d-otherdrove-1', '--output=/dev/null', '--wrap=exec sleep 600']),
-    submitLate: (attemptDir) => this.#command('sbatch', ['--parsable', 'job.sh'], attemptDir),
+      this.#command(['sbatch', '--parsable', '--job-name=d-otherdrove-1', '--output=/dev/null', '--wrap=exec sleep 600']),
+    submitLate: (attemptDir) => this.#command(['sbatch', '--parsable', 'job.sh'], attemptDir),
     truncateNext: (what, bytes) => this.slurm.truncateNextOutput(ANSWERS[what], bytes),
     garbleNext: (what, text) => this.slurm.garble(ANSWERS[what], text),
     submitThenHang: () => this.slurm.submitThenHang(),
@@ -97,23 +59,23 @@ printf '%s\\n' "$text" | sed -f ${own}.sed
     nodeFail: (id) => this.slurm.nodeFail(id),
     oom: (id) => this.slurm.oom(id),
     timeout: (id) => this.slurm.timeout(id),
-    foreignCancel: (id) => this.#command('scancel', [id]),
+    foreignCancel: (id) => this.#command(['scancel', id]),
     release: (id) => this.slurm.release(id),
     hold: (id) => this.slurm.hold(id),
     suspend: (id) => this.slurm.suspend(id),
     resume: (id) => this.slurm.resume(id),
     requeue: (id) => this.slurm.requeue(id),
     preempt: (id) => this.slurm.preempt(id),
-    showWord: (word) => this.#change('squeue', 'sed', word === undefined ? undefined : `s/|RUNNING|/|${word}|/\n`),
+    showWord: (word) => this.#wrapped.change('squeue', { sed: word === undefined ? undefined : `s/|RUNNING|/|${word}|/\n` }),
     banner: (text) => {
-      for (const command of Object.values(ANSWERS)) this.#change(command, 'banner', text)
+      for (const command of Object.values(ANSWERS)) this.#wrapped.change(command, { banner: text })
     },
     forget: (id) => this.slurm.forget(id),
     vanish: (id) => this.slurm.forget(id),
     purgeHistory: () => this.slurm.purgeHistory(),
     reuseIds: (id) => this.slurm.reuseIds(Number(id)),
     historyLag: (ms) => this.slurm.accountingLag(ms),
-    foreignCancelTask: (id, task) => this.#command('scancel', [`${id}_${task}`]),
+    foreignCancelTask: (id, task) => this.#command(['scancel', `${id}_${task}`]),
   }
 }
 
