@@ -1,43 +1,17 @@
-import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { slurmOptionNames } from '../../src/executors/slurm/slurm-options.ts'
 import { FakeSlurmHome } from '../conformance/fake-slurm-home.ts'
-import { DROVER_BIN } from '../conformance/local-home.ts'
+import { readPage, shellIn } from './page-example.ts'
 
-const page = readFileSync(new URL('../../docs/slurm.md', import.meta.url), 'utf8')
-const blocks = (language: string): readonly string[] =>
-  [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, text = '']) => text)
-
-/** Asynchronous: the commands of the fake are answered by this process. */
-function run(script: string, cwd: string, env: Record<string, string>): Promise<{ readonly code: number | null; readonly text: string }> {
-  return new Promise((resolve) => {
-    const child = spawn('sh', ['-e', '-c', script], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
-    let text = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (bytes: Buffer) => {
-        text += bytes.toString()
-      })
-    child.once('close', (code) => resolve({ code, text }))
-  })
-}
-
-/** A home with the page's target, and what `sh` needs to call `drover` and the fake. */
-async function opened(): Promise<{ readonly home: FakeSlurmHome; readonly sh: (script: string) => ReturnType<typeof run> }> {
-  const home = await new FakeSlurmHome().start()
-  const bin = join(home.base, 'bin')
-  mkdirSync(bin)
-  writeFileSync(join(bin, 'drover'), `#!/bin/sh\nexec '${process.execPath}' '${DROVER_BIN}' "$@"\n`)
-  chmodSync(join(bin, 'drover'), 0o755)
-  const env = { ...home.environment, PATH: `${bin}:${dirname(process.execPath)}:${home.environment['PATH']}` }
-  return { home, sh: (script) => run(script, home.directory, env) }
-}
+const { text: page, blocks } = readPage('slurm.md')
 
 test('the example of docs/slurm.md runs', async () => {
-  const { home, sh } = await opened()
+  const home = await new FakeSlurmHome().start()
   try {
+    const sh = shellIn(home)
     const [target = '', task = ''] = blocks('yaml')
     writeFileSync(join(home.directory, 'drover.yaml'), target)
     writeFileSync(join(home.directory, 'train.yaml'), task)
@@ -53,8 +27,9 @@ test('the example of docs/slurm.md runs', async () => {
 })
 
 test('what the page shows of tasks can be planned', async () => {
-  const { home, sh } = await opened()
+  const home = await new FakeSlurmHome().start()
   try {
+    const sh = shellIn(home)
     const gpus = { account: 'team' }
     const examples = blocks('yaml').slice(2)
     expect(examples).toHaveLength(3)
