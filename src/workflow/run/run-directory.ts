@@ -1,11 +1,12 @@
 import { isUtf8 } from 'node:buffer'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DroverError, InputError } from '../../errors.ts'
 import { Content } from '../engine/content.ts'
 import type { Contents } from '../engine/scope.ts'
 import type { CallRule } from './call-rules.ts'
 import type { OnFailure } from './controller.ts'
+import { explainFileTrouble } from './file-troubles.ts'
 import { writeAtomically } from './run-files.ts'
 
 export type Layout = 'drover' | 'tierkreis'
@@ -85,23 +86,40 @@ export function createRunDirectory(
   const { id } = description
   checkRunId(id)
   const paths = runPaths(runs, id)
-  mkdirSync(runs, { recursive: true, mode: 0o700 })
   try {
+    mkdirSync(runs, { recursive: true, mode: 0o700 })
     mkdirSync(paths.directory, { mode: 0o700 })
   } catch (error) {
-    if (!existsSync(paths.directory)) throw error
-    throw new DroverError('conflict', `there is a run "${id}" already`, {
-      level: 'input',
-      hint: `Take another id, or go on with it: drover workflow resume ${id}`,
-    })
+    if (existsSync(paths.directory)) throw takenId(id, paths)
+    throw cannotMake(id, paths.directory, error)
   }
-  const stored: Record<string, StoredInput> = {}
-  for (const [port, input] of inputs) stored[port] = storeInput(paths.inputs, Object.keys(stored).length, port, input)
-  const whole = { format: 1, ...description, inputs: stored } as const
-  writeAtomically(paths.graph, graph)
-  // Last: a directory without it is of a run that never began.
-  writeAtomically(paths.description, `${JSON.stringify(whole, undefined, 2)}\n`)
-  return whole
+  try {
+    const stored: Record<string, StoredInput> = {}
+    for (const [port, input] of inputs) stored[port] = storeInput(paths.inputs, Object.keys(stored).length, port, input)
+    const whole = { format: 1, ...description, inputs: stored } as const
+    writeAtomically(paths.graph, graph)
+    // Last: a directory without it is of a run that never began.
+    writeAtomically(paths.description, `${JSON.stringify(whole, undefined, 2)}\n`)
+    return whole
+  } catch (error) {
+    rmSync(paths.directory, { recursive: true, force: true })
+    throw cannotMake(id, paths.directory, error)
+  }
+}
+
+function takenId(id: string, { directory, description }: ReturnType<typeof runPaths>): DroverError {
+  const isRun = existsSync(description)
+  const message = isRun ? `there is a run "${id}" already` : `there is a directory ${directory} already, of a run that never began`
+  const hint = isRun ? `Take another id, or go on with it: drover workflow resume ${id}` : 'Take another id, or remove the directory.'
+  return new DroverError('conflict', message, { level: 'input', hint })
+}
+
+function cannotMake(id: string, directory: string, error: unknown): unknown {
+  const elsewhere = 'set DROVER_HOME to a directory of yours on a local disk.'
+  return explainFileTrouble(error, `cannot make the run "${id}" in ${directory}`, {
+    full: `Make room, or ${elsewhere}`,
+    other: `Mend that, or ${elsewhere}`,
+  })
 }
 
 function storeInput(directory: string, number: number, port: string, input: RunInput): StoredInput {
@@ -121,6 +139,7 @@ function keepFile(port: string, from: string, to: string): void {
   try {
     copyFileSync(from, to)
   } catch (error) {
+    if (existsSync(from) && error instanceof Error && 'code' in error && error.code === 'ENOSPC') throw error
     throw new InputError(
       'missing_file',
       `cannot read ${from}, given for input "${port}": ${error instanceof Error ? error.message : String(error)}`,
@@ -128,16 +147,34 @@ function keepFile(port: string, from: string, to: string): void {
   }
 }
 
-/** What is known of a run; undefined where there is none of that id. Throws DroverError `store_newer` for a later format. */
+/**
+ * What is known of a run; undefined where there is none of that id. Throws DroverError `store_newer` for a later format, and
+ * `store_unusable` for a file that is damaged or of another run (a copied directory).
+ */
 export function readDescription(runs: string, id: string): RunDescription | undefined {
   const { description } = runPaths(runs, id)
   if (!existsSync(description)) return undefined
-  const document = JSON.parse(readFileSync(description, 'utf8')) as RunDescription
-  if (document.format === 1) return document
-  throw new DroverError('store_newer', `${description} has format ${String(document.format)}; this release reads 1`, {
+  const document = parseDescription(readFileSync(description, 'utf8'))
+  if (document !== undefined && document.format !== 1) {
+    throw new DroverError('store_newer', `${description} has format ${String(document.format)}; this release reads 1`, {
+      level: 'config',
+      hint: 'Use the release of Drover that wrote it, or a newer one.',
+    })
+  }
+  if (document?.id === id) return document
+  throw new DroverError('store_unusable', `${description} ${document === undefined ? 'is damaged' : `is of the run "${document.id}"`}`, {
     level: 'config',
-    hint: 'Use the release of Drover that wrote it, or a newer one.',
+    hint: 'Put back what was there, or remove the directory.',
   })
+}
+
+function parseDescription(text: string): RunDescription | undefined {
+  try {
+    const document: unknown = JSON.parse(text)
+    return typeof document === 'object' && document !== null && 'id' in document ? (document as RunDescription) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** A run's inputs, as contents. */
@@ -151,15 +188,24 @@ export function readInputs(runs: string, description: RunDescription): Contents 
   return contents
 }
 
-/** Ids of all runs, newest first. */
+/** Ids of all runs that can be read, newest first. */
 export function listRunIds(runs: string): readonly string[] {
   if (!existsSync(runs)) return []
   const found: { readonly id: string; readonly createdAt: string }[] = []
   for (const id of readdirSync(runs)) {
-    const description = /^[A-Za-z0-9]/.test(id) ? readDescription(runs, id) : undefined
+    const description = /^[A-Za-z0-9]/.test(id) ? readableDescription(runs, id) : undefined
     if (description !== undefined) found.push({ id, createdAt: description.created_at })
   }
   return found.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)).map(({ id }) => id)
+}
+
+/** One that can't be read is told of by who asks for it by its id; it keeps nobody from the others. */
+function readableDescription(runs: string, id: string): RunDescription | undefined {
+  try {
+    return readDescription(runs, id)
+  } catch {
+    return undefined
+  }
 }
 
 /** The one run that a selector means: an id, a unique beginning of one, a name (its newest run), or `last`. */
@@ -187,8 +233,12 @@ export interface RunEndNote {
   readonly at: string
 }
 
-/** Undefined: it has not ended. */
+/** Undefined: it has not ended, or the note can't be read; the journal has the end, too. */
 export function readEnd(runs: string, id: string): RunEndNote | undefined {
   const { end } = runPaths(runs, id)
-  return existsSync(end) ? (JSON.parse(readFileSync(end, 'utf8')) as RunEndNote) : undefined
+  try {
+    return JSON.parse(readFileSync(end, 'utf8')) as RunEndNote
+  } catch {
+    return undefined
+  }
 }

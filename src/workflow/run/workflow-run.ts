@@ -11,6 +11,7 @@ import { parseGraph } from '../model/graph-codec.ts'
 import type { GraphData } from '../model/graph-data.ts'
 import { CallCache } from './call-cache.ts'
 import { WorkflowController } from './controller.ts'
+import { explainFileTrouble } from './file-troubles.ts'
 import { JournalFile } from './journal-file.ts'
 import type { RunState } from './journal-record.ts'
 import { cacheDirectory, type RunDescription, readInputs, runPaths } from './run-directory.ts'
@@ -102,13 +103,10 @@ export class WorkflowRun {
 
 /** A run that can't be written on stops; what it has done is in its journal. */
 function stoppedError(id: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error
-  const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT'
-  const why = isFull ? 'the disk or quota is full' : error.message
-  return new DroverError(isFull ? 'no_space' : 'store_unusable', `the run ${id} stopped: its files cannot be written: ${why}`, {
-    level: 'config',
-    hint: `${isFull ? 'Make room' : 'Mend that'}, then: drover workflow resume ${id}`,
-    cause: error,
+  const resume = `then: drover workflow resume ${id}`
+  return explainFileTrouble(error, `the run ${id} stopped: its files cannot be written`, {
+    full: `Make room, ${resume}`,
+    other: `Mend that, ${resume}`,
   })
 }
 
@@ -145,7 +143,7 @@ export async function openRun(description: RunDescription, options: OpenRunOptio
     return takeRun(description, options, lease)
   } catch (error) {
     await releaseLease(paths.directory, lease)
-    throw error
+    throw stoppedError(id, error)
   }
 
   function takeRun(description: RunDescription, { runs, executors, graph, retry = [], cancel }: OpenRunOptions, lease: Lease): WorkflowRun {
@@ -205,8 +203,12 @@ export async function openRun(description: RunDescription, options: OpenRunOptio
     return new WorkflowRun(description, controller, async (state) => {
       watching.abort()
       if (state !== undefined && state !== 'left') {
-        noteEnd(state, Date.now())
-        rmSync(paths.cancel, { force: true })
+        try {
+          noteEnd(state, Date.now())
+          rmSync(paths.cancel, { force: true })
+        } catch {
+          // On a full disk: the journal has the end, and whoever asks reads it there.
+        }
       }
       await releaseLease(paths.directory, lease)
     })

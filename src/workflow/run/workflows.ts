@@ -13,6 +13,7 @@ import { parseLoc } from '../model/loc.ts'
 import { validateGraph } from '../model/validate-graph.ts'
 import type { CallRule } from './call-rules.ts'
 import type { OnFailure } from './controller.ts'
+import { explainFileTrouble } from './file-troubles.ts'
 import { type InspectedRun, inspectRun } from './inspect-run.ts'
 import { readJournal } from './journal-file.ts'
 import type { RunState } from './journal-record.ts'
@@ -211,8 +212,13 @@ export class Workflows {
         hint: `drover workflow cancel ${description.id}`,
       })
     }
-    rmSync(join(description.root, description.id), { recursive: true, force: true })
-    rmSync(directory, { recursive: true, force: true })
+    try {
+      rmSync(join(description.root, description.id), { recursive: true, force: true })
+      rmSync(directory, { recursive: true, force: true })
+    } catch (error) {
+      const hint = 'What is left of it can be removed when that is mended.'
+      throw explainFileTrouble(error, `cannot remove the run ${description.id}`, { full: hint, other: hint })
+    }
   }
 
   /** Removes results that calls took from each other; without a limit, all. Runs that use them make their calls anew. */
