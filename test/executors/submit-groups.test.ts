@@ -2,11 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { commandOutcomes, framed } from '../../src/executors/batch/framed-commands.ts'
 import { GroupHead } from '../../src/executors/batch/group-head.ts'
 import { groupResults, groupScript, SubmitGroups } from '../../src/executors/batch/submit-groups.ts'
 import type { CommandResult, Transport } from '../../src/transports/transport.ts'
+
+/** The supervisor does not stop. */
+const goesOn = new AbortController().signal
 
 const MARK = 'drover-group-0123456789abcdef'
 const SHELLS = ['dash', 'bash', 'busybox sh'].filter((shell) => spawnSync('sh', ['-c', `command -v ${shell}`]).status === 0)
@@ -50,7 +53,7 @@ test('what comes together goes together, at most twenty at a time, and each gets
     },
   } as unknown as Transport
   const groups = new SubmitGroups()
-  const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => groups.run(() => `echo ${index}`, transport)))
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => groups.run(() => `echo ${index}`, transport, goesOn)))
   expect(answers.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 50 }, (_, index) => `${index}\n`))
   expect(sizes).toEqual([20, 20, 10])
   expect(most).toBe(2)
@@ -59,7 +62,7 @@ test('what comes together goes together, at most twenty at a time, and each gets
 test('a group that could not be sent is an error for each', async () => {
   const transport = { run: () => Promise.reject(new Error('no route')) } as unknown as Transport
   const groups = new SubmitGroups()
-  const outcomes = await Promise.allSettled(['a', 'b'].map((script) => groups.run(() => script, transport)))
+  const outcomes = await Promise.allSettled(['a', 'b'].map((script) => groups.run(() => script, transport, goesOn)))
   expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 })
 
@@ -70,7 +73,7 @@ test('a script that cannot be made is an error of its own, and the others are se
     if (index === 1) throw new Error('NUL')
     return `echo ${index}`
   }
-  const outcomes = await Promise.allSettled([0, 1, 2].map((index) => groups.run(make(index), transport as unknown as Transport)))
+  const outcomes = await Promise.allSettled([0, 1, 2].map((index) => groups.run(make(index), transport as unknown as Transport, goesOn)))
   expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.stdout : String(outcome.reason)))).toEqual([
     '0\n',
     'Error: NUL',
@@ -131,5 +134,28 @@ test.each(SHELLS)('%s: the answer of a command is read back whole, whatever it i
       expect(outcomes.get('x')).toEqual({ code: 3, stdout: answer, stderr: complaint })
       expect(outcomes.get('y')).toEqual({ code: 0, stdout: '7\n', stderr: '' })
     }
+  }
+})
+
+test('a supervisor that stops gives a submit that lasts a while, and does not wait for its end', async () => {
+  vi.useFakeTimers()
+  try {
+    const run = (_: string, { signal }: { readonly signal?: AbortSignal } = {}) =>
+      new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(new Error('told to stop'))))
+    const stop = new AbortController()
+    let said = ''
+    new SubmitGroups()
+      .run(() => 'sbatch', { run } as unknown as Transport, stop.signal)
+      .catch((error: Error) => {
+        said = error.message
+      })
+    await vi.advanceTimersByTimeAsync(60_000)
+    stop.abort()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(said).toBe('')
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(said).toBe('told to stop')
+  } finally {
+    vi.useRealTimers()
   }
 })

@@ -159,7 +159,7 @@ async function submitOnce<Options>(
   groups: SubmitGroups,
   again: boolean,
 ): Promise<SubmitAnswer> {
-  const { stdout, stderr, code } = await groups.run((head) => submitScript(scheduler, plan, secrets, again, head), io.transport)
+  const { stdout, stderr, code } = await groups.run((head) => submitScript(scheduler, plan, secrets, again, head), io.transport, io.signal)
   if (stdout.trim() === 'drover-locked') return { kind: 'in_doubt', message: 'an earlier try left its lock' }
   const outcomes = commandOutcomes(stdout)
   if (code === 70 || code === 71)

@@ -7,6 +7,9 @@ const GROUP_SIZE = 20
 /** Groups under way at one time: a controller takes requests one by one. */
 const GROUPS_AT_ONCE = 2
 
+/** How long a submit that is under way may go on when the supervisor stops, ms; then it is in doubt, and looked for by the next one. */
+const STOP_MS = 3_000
+
 /** Makes a script when its group is sent; what it shares with the others goes into their head. */
 export type MakeScript = (head: GroupHead) => string
 
@@ -44,8 +47,11 @@ export class SubmitGroups {
   #underWay = 0
   #scheduled = false
 
-  /** Runs a script there; resolves to its own answer. Rejects with what the transport says of the group, or the maker throws. */
-  run(script: MakeScript, transport: Transport): Promise<CommandResult> {
+  /**
+   * Runs a script there; resolves to its own answer. Rejects with what the transport says of the group, or the maker throws.
+   * `signal`: the supervisor stops.
+   */
+  run(script: MakeScript, transport: Transport, signal: AbortSignal): Promise<CommandResult> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ script, resolve, reject })
       if (this.#scheduled) return
@@ -53,23 +59,23 @@ export class SubmitGroups {
       // Those that start in one turn of the event loop go together.
       setImmediate(() => {
         this.#scheduled = false
-        this.#send(transport)
+        this.#send(transport, signal)
       })
     })
   }
 
-  #send(transport: Transport): void {
+  #send(transport: Transport, signal: AbortSignal): void {
     while (this.#waiting.length > 0 && this.#underWay < GROUPS_AT_ONCE) {
       const group = this.#waiting.splice(0, GROUP_SIZE)
       this.#underWay += 1
-      void this.#perform(group, transport).finally(() => {
+      void this.#perform(group, transport, signal).finally(() => {
         this.#underWay -= 1
-        this.#send(transport)
+        this.#send(transport, signal)
       })
     }
   }
 
-  async #perform(waiting: readonly Waiting[], transport: Transport): Promise<void> {
+  async #perform(waiting: readonly Waiting[], transport: Transport, signal: AbortSignal): Promise<void> {
     const mark = `drover-group-${randomBytes(8).toString('hex')}`
     const head = new GroupHead()
     const scripts: string[] = []
@@ -83,13 +89,26 @@ export class SubmitGroups {
       }
     })
     if (group.length === 0) return
+    const late = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const stop = (): void => {
+      timer = setTimeout(() => late.abort(), STOP_MS)
+    }
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
     try {
       // By stdin: a command line is seen by all on the host, and is short.
-      const { stdout, stderr } = await transport.run('exec sh', { stdin: `${head}${groupScript(scripts, mark)}` })
+      const { stdout, stderr } = await transport.run('exec sh', {
+        stdin: `${head}${groupScript(scripts, mark)}`,
+        signal: late.signal,
+      })
       const results = groupResults(stdout, group.length, mark)
       for (const [index, each] of group.entries()) each.resolve({ code: undefined, stdout: '', ...results[index], stderr })
     } catch (error) {
       for (const each of group) each.reject(error)
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', stop)
     }
   }
 }
