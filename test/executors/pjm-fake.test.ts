@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFakePjm, type FakePjm } from '../../src/testing/fake-pjm/fake-pjm.ts'
 import { until } from '../../src/testing/waiting.ts'
+import { callFake, type Result } from '../testing/fake-call.ts'
 
 let directory: string
 let pjm: FakePjm
@@ -17,20 +17,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-interface Result {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
 function run(command: string, ...argv: readonly string[]): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = execFile(command, [...argv], { env: pjm.env, cwd: directory, timeout: 20_000 }, (error, stdout, stderr) => {
-      const code = error && typeof error.code === 'number' ? error.code : error ? -1 : 0
-      resolve({ code, stdout, stderr })
-    })
-    child.stdin?.end()
-  })
+  return callFake(command, argv, pjm.env, directory)
 }
 
 async function submit(lines: readonly string[], ...options: readonly string[]): Promise<Result> {

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFakePbs, type FakePbs } from '../../src/testing/fake-pbs/fake-pbs.ts'
 import type { FakePbsOptions } from '../../src/testing/fake-pbs/pbs-options.ts'
 import { until } from '../../src/testing/waiting.ts'
+import { callFake, type Result } from './fake-call.ts'
 
 const captured = (name: string): string => readFileSync(new URL(`../fixtures/pbs/23.06.06/${name}`, import.meta.url), 'utf8')
 
@@ -23,18 +23,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-interface Result {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
 function run(command: string, ...argv: readonly string[]): Promise<Result> {
-  return new Promise((resolve) => {
-    execFile(command, [...argv], { env: { ...pbs.env, HOME: directory }, cwd: directory }, (error, stdout, stderr) => {
-      resolve({ code: error && typeof error.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr })
-    })
-  })
+  return callFake(command, argv, { ...pbs.env, HOME: directory }, directory)
 }
 
 async function submit(script: string, ...options: readonly string[]): Promise<string> {

@@ -1,17 +1,10 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { expect } from 'vitest'
 import { createFakeSlurm, type FakeSlurm } from '../../src/testing/fake-slurm/fake-slurm.ts'
 import type { FakeSlurmOptions } from '../../src/testing/fake-slurm/slurm-options.ts'
 import { until } from '../../src/testing/waiting.ts'
-
-/** What a command printed and how it ended. */
-export interface Result {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
+import { callFake, type Result } from './fake-call.ts'
 
 /** A fake Slurm in a temporary directory, and a way to call its commands. */
 export class SlurmRig {
@@ -36,12 +29,7 @@ export class SlurmRig {
 
   /** Runs one of the commands in the rig's directory. */
   run(command: string, ...argv: readonly string[]): Promise<Result> {
-    return new Promise((resolve) => {
-      const options = { env: this.slurm.env, cwd: this.directory, maxBuffer: 64 << 20 }
-      execFile(command, [...argv], options, (error, stdout, stderr) => {
-        resolve({ code: !error ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr })
-      })
-    })
+    return callFake(command, argv, this.slurm.env, this.directory)
   }
 
   /** stdout of a command that must succeed. */
