@@ -18,7 +18,8 @@ const TROUBLES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
  */
 export function explainFileTrouble(error: unknown, what: string, hint: { readonly full: string; readonly other: string }): unknown {
   if (!(error instanceof Error) || error instanceof DroverError || !('code' in error) || !('errno' in error)) return error
-  const [code, why] = TROUBLES[String(error.code)] ?? ['store_unusable', error.message]
+  // Node's rmSync gives no code for some, and a message that begins with where it would stand.
+  const [code, why] = TROUBLES[String(error.code)] ?? ['store_unusable', error.message.replace(/^, (Unknown error: )?/, '')]
   return new DroverError(code, `${what}: ${why}`, {
     level: 'config',
     hint: code === 'no_space' ? hint.full : hint.other,

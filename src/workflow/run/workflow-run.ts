@@ -96,7 +96,12 @@ export class WorkflowRun {
       await end(ended).catch(() => {})
       throw stoppedError(this.id, error)
     }
-    await end(ended)
+    try {
+      await end(ended)
+    } catch (error) {
+      // The end is in the journal; a lease that a full disk keeps ends with this process. One that is left is to be taken up now.
+      if (ended === 'left') throw stoppedError(this.id, error)
+    }
     return result
   }
 }
