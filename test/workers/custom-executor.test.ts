@@ -181,4 +181,16 @@ describe('a command', () => {
     expect(() => createCommandExecutor({ command: ['run', '{arg}'] })).toThrow(/holds \{arg\}/)
     expect(() => createCommandExecutor({ command: [] })).toThrow(/no program/)
   })
+
+  test.each([
+    [['no-such-runner-9'], undefined, 'the custom executor\'s program "no-such-runner-9" is not on PATH: install it, or write its path.'],
+    [['/nowhere/runner'], undefined, "the custom executor's program /nowhere/runner is no executable file."],
+    [['./runner'], '/nowhere', "the custom executor's program /nowhere/runner is no executable file."],
+    [['./runner'], undefined, undefined],
+    [['{root}/runner'], undefined, undefined],
+    [['sh', '-c', 'true'], undefined, undefined],
+  ])('a program that is missing is told before the run: %j', async (command, cwd, told) => {
+    executor = createCommandExecutor({ command, ...(cwd === undefined ? {} : { cwd }) })
+    expect(await executor.check('lab', [])).toBe(told)
+  })
 })

@@ -16,10 +16,12 @@ export function readInputFlags(flags: readonly string[], directory: string): Rea
     const [, port = '', mark, rest = ''] = /^([^=:./]+)([=:])(.*)$/s.exec(flag) ?? []
     if (mark === '=') inputs.set(port, writeValue(readText(rest)))
     else if (mark === ':') inputs.set(port, { path: existing(resolve(directory, rest), flag) })
-    else for (const [name, value] of readDocument(resolve(directory, flag))) inputs.set(name, writeValue(value))
+    else for (const [name, value] of readDocument(existing(resolve(directory, flag), flag))) inputs.set(name, writeValue(value))
   }
   return inputs
 }
+
+const FORMS = 'Give a JSON file with one value per port, port=JSON, or port:FILE.'
 
 function readText(text: string): Value {
   try {
@@ -32,7 +34,7 @@ function readText(text: string): Value {
 
 function existing(path: string, flag: string): string {
   if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path
-  throw new InputError('missing_file', `-i ${flag}: there is no file ${path}`)
+  throw new InputError('missing_file', `-i ${flag}: there is no file ${path}`, { hint: FORMS })
 }
 
 function readDocument(path: string): ReadonlyMap<string, Value> {
@@ -41,7 +43,7 @@ function readDocument(path: string): ReadonlyMap<string, Value> {
     value = readValue(readFileSync(path), 'json')
   } catch (error) {
     throw new InputError('invalid_argument', `-i ${path}: ${error instanceof Error ? error.message : String(error)}`, {
-      hint: 'Give a JSON file with one value per port, port=JSON, or port:FILE.',
+      hint: FORMS,
     })
   }
   if (isDict(value)) return value

@@ -1,8 +1,10 @@
+import { isAbsolute, resolve } from 'node:path'
 import { InputError } from '../../errors.ts'
 import type { FileExecutor, WorkerCall } from '../../workflow/calls/worker-call.ts'
 import { argsPathFor, type CallPaths } from '../process/call-marks.ts'
 import type { CallCommand } from '../process/process-calls.ts'
 import { ProcessExecutor, type ProcessExecutorOptions } from '../process/process-executor.ts'
+import { findProgram, isProgram } from '../shell/find-launcher.ts'
 
 const PLACEHOLDERS = ['{worker}', '{task}', '{args}', '{root}'] as const
 
@@ -55,9 +57,18 @@ class CommandExecutor extends ProcessExecutor {
     this.kind = options.kind ?? 'custom'
   }
 
-  /** The command alone knows which workers it can run. */
-  async check(): Promise<undefined> {
-    return undefined
+  /** The command alone knows which workers it can run; that there is such a command is known before. */
+  async check(): Promise<string | undefined> {
+    const { command, cwd, env } = this.#options
+    const [program = ''] = command
+    // A path in the checkpoints directory, or one that differs by worker, is known with the call.
+    if (program.includes('{') || (program.includes('/') && !isAbsolute(program) && cwd === undefined)) return undefined
+    if (program.includes('/')) {
+      const path = resolve(cwd ?? '/', program)
+      return isProgram(path) ? undefined : `the ${this.kind} executor's program ${path} is no executable file.`
+    }
+    if (findProgram(program, env?.['PATH'] ?? process.env['PATH'] ?? '') !== undefined) return undefined
+    return `the ${this.kind} executor's program "${program}" is not on PATH: install it, or write its path.`
   }
 
   protected prepare(call: WorkerCall): CallCommand {

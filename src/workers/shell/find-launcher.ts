@@ -35,10 +35,8 @@ export function findLauncher(worker: string, places: LauncherPlaces): Launcher {
   }
   const names = [`tkr-${worker.replaceAll('_', '-')}`, `tkr-${worker}`, `tkr_${worker}`, worker]
   for (const name of new Set(names)) {
-    for (const directory of places.searchPath.split(delimiter).filter((one) => one.startsWith('/'))) {
-      const path = join(directory, name)
-      if (isFile(path) && isExecutable(path)) return { path }
-    }
+    const path = findProgram(name, places.searchPath)
+    if (path !== undefined) return { path }
   }
   if (python !== undefined) return { missing: `worker "${worker}" is Python (${join(python, 'main.py')}): assign it to a uv executor.` }
   const nearest = nearestName(worker, known)
@@ -46,6 +44,17 @@ export function findLauncher(worker: string, places: LauncherPlaces): Launcher {
     places.registries.length === 0 ? '' : `no script "${worker}" nor "${worker}/main.sh" in ${places.registries.join(', ')}, and `
   const hint = nearest === undefined ? 'Add the script, or assign the worker to another executor.' : `Did you mean "${nearest}"?`
   return { missing: `worker "${worker}" has no program: ${where}no ${names[0]} on PATH. ${hint}` }
+}
+
+/** An executable file of that name in one of the absolute directories of `searchPath` (as `PATH` has it). */
+export function findProgram(name: string, searchPath: string): string | undefined {
+  const directories = searchPath.split(delimiter).filter((one) => one.startsWith('/'))
+  return directories.map((directory) => join(directory, name)).find(isProgram)
+}
+
+/** True for an executable file. */
+export function isProgram(path: string): boolean {
+  return isFile(path) && isExecutable(path)
 }
 
 /** What holds the code of a worker that was found in a registry: its folder, or its file; of one on PATH the program. */
