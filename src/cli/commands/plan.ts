@@ -22,14 +22,19 @@ function fileSection(node: string, { path, mode, content }: PlacePlanView['files
   return section(`${node}${path} (${mode})`, content.endsWith('\n') ? content : `${content}\n`)
 }
 
+/** Empty where a scheduler gives out the room: then the directives say what is asked for. */
+function needs({ demand }: PlanView): string {
+  if (demand.cpus + demand.gpus + demand.memory_bytes === 0) return ''
+  return `${demand.cpus} cores, ${demand.gpus} GPUs${demand.memory_bytes > 0 ? `, ${bytesText(demand.memory_bytes)}` : ''}`
+}
+
 function compilePlanText(cli: Cli, plan: PlanView): string {
-  const { demand } = plan
   const only = plan.places.length === 1 ? plan.places[0] : undefined
   return [
     compileFields([
       ['task', cli.style.bold(printable(plan.name))],
       ['target', `${plan.target} (${plan.kind})`],
-      ['needs', `${demand.cpus} cores, ${demand.gpus} GPUs${demand.memory_bytes > 0 ? `, ${bytesText(demand.memory_bytes)}` : ''}`],
+      ['needs', needs(plan)],
       ['after', plan.after.map((one) => `${one.task} (${one.condition})`).join(', ')],
       ...(only === undefined ? [] : placeFields(only)),
       ['secrets', plan.secret_names.join(' ')],
