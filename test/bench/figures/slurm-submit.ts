@@ -71,8 +71,8 @@ export async function measureSlurmSubmit(rig: SshRig, rounds: number): Promise<r
       {
         what: `the same, round trips to the login node, by ${LATENCY_MS} ms more latency`,
         measured: `${trips.toFixed(1)}: ${showTimes(droverFar)} beside ${showTimes(own)} without; \`ssh login sbatch\` ${bareTrips.toFixed(1)}`,
-        target: '1',
-        ok: trips < 1.5,
+        target: 'those of one command, as `ssh login sbatch`',
+        ok: trips < bareTrips + 0.5,
       },
     ]
   } finally {
