@@ -229,6 +229,8 @@ export interface Explanation {
   readonly summary: string
   readonly chain: readonly { readonly at: string; readonly text: string }[]
   readonly log_tail: { readonly file: string; readonly lines: readonly string[] } | null
+  /** Why its log could not be read now; null: it could. */
+  readonly log_error: string | null
   readonly next_step: string
 }
 

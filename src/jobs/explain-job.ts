@@ -1,3 +1,4 @@
+import { toErrorJson } from '../errors.ts'
 import type { JobRow } from '../store/store.ts'
 import type { Explanation, LogQuery } from './drover.ts'
 import { explainJob } from './explain.ts'
@@ -36,7 +37,10 @@ export async function explainRow(row: JobRow, control: JobControl): Promise<Expl
 }
 
 /** The first log with text, of the rank or element that the cause names. */
-async function logTail(row: JobRow, { store, writer, targets, signal }: JobControl): Promise<Explanation['log_tail']> {
+async function logTail(
+  row: JobRow,
+  { store, writer, targets, signal }: JobControl,
+): Promise<Explanation['log_tail'] | { readonly error: string }> {
   const { rank, element, kind } = row.cause ?? {}
   const query: LogQuery = {
     tail: TAIL,
@@ -46,9 +50,15 @@ async function logTail(row: JobRow, { store, writer, targets, signal }: JobContr
     streams: kind === 'setup' ? ['setup'] : kind === 'driver' ? ['driver'] : ['stderr', 'stdout'],
   }
   const source = jobLogSource(row.id, store, writer, (name) => targets.open(name))
-  for await (const { file, bytes } of readLogs(source, query)) {
-    const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n').slice(-TAIL)
-    return { file, lines }
+  try {
+    for await (const { file, bytes } of readLogs(source, query)) {
+      const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n').slice(-TAIL)
+      return { file, lines }
+    }
+  } catch (error) {
+    // What is on record is told all the same.
+    signal.throwIfAborted()
+    return { error: toErrorJson(error).message }
   }
   return null
 }

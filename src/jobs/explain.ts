@@ -27,14 +27,20 @@ export interface ExplainFacts {
 }
 
 /** Why a job waits, what it does, or how it ended, with the events that led there and the next step. Pure. */
-export function explainJob(job: Job, events: readonly EventRow[], logTail: Explanation['log_tail'], facts: ExplainFacts): Explanation {
+export function explainJob(
+  job: Job,
+  events: readonly EventRow[],
+  log: Explanation['log_tail'] | { readonly error: string },
+  facts: ExplainFacts,
+): Explanation {
   const ended = describeEnd(job)
   const live = ended === undefined ? describeLive(job, facts) : undefined
   return {
     job,
     summary: ended ?? live?.summary ?? '',
     chain: chainOf(events),
-    log_tail: logTail,
+    log_tail: log === null || 'error' in log ? null : log,
+    log_error: log !== null && 'error' in log ? log.error : null,
     next_step: live?.nextStep ?? nextStepAfterEnd(job),
   }
 }

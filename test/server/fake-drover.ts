@@ -92,6 +92,7 @@ export function fakeDrover(answers: Partial<Drover> = {}): { readonly drover: Dr
       summary: 'It succeeded.',
       chain: [{ at: job.created_at, text: 'created' }],
       log_tail: null,
+      log_error: null,
       next_step: 'Nothing to do.',
     }),
     locate: async (_selector, { rank = 0 } = {}) => ({

@@ -9,6 +9,7 @@ function compileExplanation(cli: Cli, explanation: Explanation): string {
   if (chain.length > 0) parts.push('\n', ...chain.map((step) => `  ${cli.style.dim(step.at)}  ${printable(step.text)}\n`))
   if (tail !== null && tail.lines.length > 0)
     parts.push(`\nEnd of ${tail.file}:\n`, ...tail.lines.map((line) => `  | ${printable(line)}\n`))
+  if (explanation.log_error !== null) parts.push(`\nIts log cannot be read now: ${printable(explanation.log_error)}\n`)
   if (explanation.next_step !== '') parts.push(`\nNext: ${printable(explanation.next_step)}\n`)
   return parts.join('')
 }
