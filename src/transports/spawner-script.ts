@@ -44,7 +44,21 @@ else
   B=$(sysctl -n kern.boottime 2>/dev/null | sed 's/ usec.*//' | tr -cd 0-9)
   [ "$B" ] || B=-
 fi
-SETSID=$(command -v setsid) PERL=$(command -v perl) ENV=$(command -v env)
+# Where on PATH: a busybox that prefers its own programs names those to \`command -v\`.
+p() {
+  Q=$PATH:/usr/bin:/bin:
+  while [ "$Q" ]; do
+    F=\${Q%%:*}/$1 Q=\${Q#*:}
+    [ -f "$F" ] && [ -x "$F" ] && return
+  done
+  F=
+}
+p setsid
+SETSID=$F
+p perl
+PERL=$F
+p env
+ENV=$F
 if [ ${options.monitor ? 1 : 0} = 1 ]; then
   set -m
   G=bash I=1

@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 rig=$PWD/test/engines/rig
 missing=
-for tool in busybox shellcheck dash bash openssl g++; do
+for tool in shellcheck dash bash openssl g++; do
   command -v "$tool" > /dev/null 2>&1 || missing="$missing $tool"
 done
 if [ -n "$missing" ]; then

@@ -16,7 +16,7 @@ set -euo pipefail
 pkgs=()
 for set in "${@:-slurm}"; do
   case $set in
-    ssh)      pkgs+=(openssh-server openssh-client rsync iproute2 iputils-ping procps util-linux python3-minimal e2fsprogs busybox fish tcsh rclone openmpi-bin) ;;
+    ssh)      pkgs+=(openssh-server openssh-client rsync iproute2 iputils-ping procps util-linux python3-minimal e2fsprogs busybox-static fish tcsh rclone openmpi-bin) ;;
     slurm)    pkgs+=(slurm-wlm slurm-client munge slurmdbd slurmrestd slurm-wlm-jwt-plugin mariadb-server openssh-server openssh-client rsync
                      iproute2 iputils-ping procps util-linux e2fsprogs sshfs) ;;
     docker)   pkgs+=(docker.io busybox-static podman runc uidmap) ;;
