@@ -45,7 +45,7 @@ else
   [ "$B" ] || B=-
 fi
 # Where on PATH: a busybox that prefers its own programs names those to \`command -v\`.
-p() {
+w() {
   Q=$PATH:/usr/bin:/bin:
   while [ "$Q" ]; do
     F=\${Q%%:*}/$1 Q=\${Q#*:}
@@ -53,11 +53,11 @@ p() {
   done
   F=
 }
-p setsid
+w setsid
 SETSID=$F
-p perl
+w perl
 PERL=$F
-p env
+w env
 ENV=$F
 if [ ${options.monitor ? 1 : 0} = 1 ]; then
   set -m
