@@ -338,6 +338,8 @@ export class TargetRuntime {
     const now = this.#context.now()
     const asked = this.#listActive().filter((active) => active.state !== 'lost' || now - active.polledAt >= LOST_POLL_MS)
     if (asked.length === 0) return
+    // A scheduler has nothing to say of jobs whose submit it has not answered yet.
+    if (this.#budget !== undefined && asked.every(({ nativeId }) => nativeId === undefined)) return
     this.#polledAt = now
     let answers: ReadonlyMap<string, NativeObservation>
     try {
