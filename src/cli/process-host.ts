@@ -9,35 +9,33 @@ async function open({ daemon, start }: { readonly daemon: boolean; readonly star
   return daemon ? attachDetached(process.env) : await openDrover({ daemon: 'auto' })
 }
 
-function createInterruption(): () => AbortSignal {
-  let controller: AbortController | undefined
+/** A signal that is listened for from the first call on. */
+function listened(listen: (abort: AbortController) => void): () => AbortSignal {
+  let abort: AbortController | undefined
   return () => {
-    if (controller) return controller.signal
-    const abort = new AbortController()
-    controller = abort
-    for (const [signal, code] of [
-      ['SIGINT', 130],
-      ['SIGTERM', 143],
-    ] as const) {
-      process.on(signal, () => {
-        // The second one means it.
-        if (abort.signal.aborted) process.exit(code)
-        abort.abort(code)
-      })
+    if (abort === undefined) {
+      abort = new AbortController()
+      listen(abort)
     }
     return abort.signal
   }
 }
 
-function createHangup(): () => AbortSignal {
-  let controller: AbortController | undefined
-  return () => {
-    if (controller) return controller.signal
-    const abort = new AbortController()
-    controller = abort
-    process.on('SIGHUP', () => abort.abort())
-    return abort.signal
+function listenForInterruption(abort: AbortController): void {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(signal, () => {
+      // The second one means it.
+      if (abort.signal.aborted) process.exit(code)
+      abort.abort(code)
+    })
   }
+}
+
+function listenForHangup(abort: AbortController): void {
+  process.on('SIGHUP', () => abort.abort())
 }
 
 /** The host of a real command line. */
@@ -54,8 +52,8 @@ export function createProcessHost(): CliHost {
       return Buffer.concat(pieces).toString('utf8')
     },
     open,
-    interruption: createInterruption(),
-    hangup: createHangup(),
+    interruption: listened(listenForInterruption),
+    hangup: listened(listenForHangup),
     now: Date.now,
   }
 }
