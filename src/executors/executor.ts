@@ -149,7 +149,15 @@ export type NativeObservation =
 /** What the target said of one task of a native array; `could_not_ask` is said of the whole array only. */
 export type TaskObservation = Exclude<NativeObservation, { kind: 'could_not_ask' }>
 
-/** Keyed by `jobId/attempt`. */
+/** What the target said of a job's state. */
+export type StateObservation = Extract<NativeObservation, { kind: 'state' }>
+
+/** The key of an attempt in a `PollResult`: `jobId/attempt`. */
+export function attemptKey({ jobId, attempt }: Pick<NativeRef, 'jobId' | 'attempt'>): string {
+  return `${jobId}/${attempt}`
+}
+
+/** Keyed by `attemptKey`. */
 export type PollResult = ReadonlyMap<string, NativeObservation>
 
 export interface Logger {

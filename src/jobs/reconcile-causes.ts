@@ -1,5 +1,5 @@
 import type { ExitRecord, JobEventLine } from '../driver/protocol.ts'
-import type { NativeObservation } from '../executors/executor.ts'
+import type { StateObservation } from '../executors/executor.ts'
 import { type Cause, FAILURE_KINDS, type FailureKind } from '../task/states.ts'
 import { containerTrouble } from './container-trouble.ts'
 import { type Evidence, firstEventSecond, isUnproven, lostRanks, sawOutOfMemory } from './evidence.ts'
@@ -7,7 +7,7 @@ import { signalOfCode } from './exit-code.ts'
 import { leaseCause } from './lease-refusal.ts'
 
 /** An end that the target itself reports. */
-export type NativeWord = Extract<NativeObservation, { kind: 'state' }>
+export type NativeWord = StateObservation
 
 /** The least item by a key of numbers, compared left to right; the list must not be empty. */
 export function first<T>(items: readonly T[], key: (item: T) => readonly number[]): T {

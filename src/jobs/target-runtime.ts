@@ -4,7 +4,15 @@
  */
 import { BELL } from '../driver/protocol.ts'
 import { toErrorJson } from '../errors.ts'
-import type { Executor, NativeObservation, NativeRef, QueueNotes, ResolvedTask, SiteFacts } from '../executors/executor.ts'
+import {
+  attemptKey,
+  type Executor,
+  type NativeObservation,
+  type NativeRef,
+  type QueueNotes,
+  type ResolvedTask,
+  type SiteFacts,
+} from '../executors/executor.ts'
 import type { AttemptRow, JobRow } from '../store/store.ts'
 import { factsOf } from '../targets/site-facts.ts'
 import { isSettled } from '../task/states.ts'
@@ -346,12 +354,12 @@ export class TargetRuntime {
       answers = await this.executor.poll(asked.map(refOf), this.#world.io)
     } catch (error) {
       const reason = toErrorJson(error).message
-      answers = new Map(asked.map((active) => [`${active.jobId}/${active.number}`, { kind: 'could_not_ask', reason } as const]))
+      answers = new Map(asked.map((active) => [attemptKey(refOf(active)), { kind: 'could_not_ask', reason } as const]))
     }
     for (const active of asked) {
       active.polledAt = now
       active.ending = false
-      const observation = answers.get(`${active.jobId}/${active.number}`)
+      const observation = answers.get(attemptKey(refOf(active)))
       const news = observation !== undefined && !saysTheSame(observation, active.observation)
       if (observation !== undefined) active.observation = observation
       wantEnded(active)

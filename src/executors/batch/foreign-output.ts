@@ -1,6 +1,6 @@
 import { toErrorJson } from '../../errors.ts'
 import { isEndState } from '../../task/states.ts'
-import type { Io, NativeObservation, NativeRef, PollResult } from '../executor.ts'
+import { attemptKey, type Io, type NativeObservation, type NativeRef, type PollResult, type StateObservation } from '../executor.ts'
 import { type ForeignOutput, NATIVE_OUTPUT, parseForeignOutput } from '../foreign-output.ts'
 import { commandOutcomes, framed, OUTPUT_DIRECTORY } from './framed-commands.ts'
 import type { ForeignExit, Scheduler } from './scheduler.ts'
@@ -56,14 +56,14 @@ export async function noteForeignOutput(
         // Cut off: it is asked for again.
         if (outcome === undefined) continue
         const told = outputOf.parse(outcome)
-        const files = known.get(keyOf(ref))?.files ?? (await readNoted(directory, io))
+        const files = known.get(attemptKey(ref))?.files ?? (await readNoted(directory, io))
         const all = merge(files, told.files)
         if (all.length > files.length) {
           const content = all.map((each) => `${JSON.stringify(each)}\n`).join('')
           await io.transport.write([], [{ path: `${directory}/${NATIVE_OUTPUT}`, mode: 0o600, content }])
         }
-        known.set(keyOf(ref), { files: all, said })
-        if (isEndState(observation.state)) noted.set(keyOf(ref), withExits(observation, told.exits))
+        known.set(attemptKey(ref), { files: all, said })
+        if (isEndState(observation.state)) noted.set(attemptKey(ref), withExits(observation, told.exits))
       }
     } catch (error) {
       // Their states are known all the same.
@@ -74,14 +74,12 @@ export async function noteForeignOutput(
   return noted
 }
 
-const keyOf = (ref: NativeRef): string => `${ref.jobId}/${ref.attempt}`
-
 /** One or none: what has not begun writes nowhere, and of what has not changed all is known. */
 function toAsk(ref: NativeRef, results: PollResult, known: ReadonlyMap<string, ForeignOutputs>): readonly Asked[] {
-  const observation = results.get(keyOf(ref))
+  const observation = results.get(attemptKey(ref))
   const directory = ref.places[0]?.attemptDir
   if (!isForeign(ref) || directory === undefined || observation?.kind !== 'state' || observation.state === 'queued') return []
-  const before = known.get(keyOf(ref))
+  const before = known.get(attemptKey(ref))
   const words = [...(observation.tasks ?? [])].map(([task, each]) => `${task} ${each.kind === 'state' ? each.word : ''}`)
   const said = words.join() + observation.word
   const isAsked = before !== undefined && (before.said === said || (observation.tasks === undefined && !isEndState(observation.state)))
@@ -98,8 +96,6 @@ function merge(known: readonly ForeignOutput[], told: readonly ForeignOutput[]):
   for (const each of told) if (!byTask.has(each.task)) byTask.set(each.task, each)
   return [...byTask.values()].toSorted((a, b) => (a.task ?? -1) - (b.task ?? -1))
 }
-
-type StateObservation = Extract<NativeObservation, { kind: 'state' }>
 
 /** Codes that the queue did not tell: of a job, or of the task that an array failed by. */
 function withExits(observation: StateObservation, exits: readonly ForeignExit[]): NativeObservation {

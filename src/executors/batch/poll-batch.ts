@@ -1,5 +1,13 @@
 import { isEndState, type State } from '../../task/states.ts'
-import type { Io, NativeObservation, NativeRef, PollResult, TaskObservation } from '../executor.ts'
+import {
+  attemptKey,
+  type Io,
+  type NativeObservation,
+  type NativeRef,
+  type PollResult,
+  type StateObservation,
+  type TaskObservation,
+} from '../executor.ts'
 import { askScheduler } from './ask-scheduler.ts'
 import { parseNativeName } from './native-name.ts'
 import type { NativeJob, Scheduler } from './scheduler.ts'
@@ -23,7 +31,7 @@ export async function pollBatch<Options>(
   const unnamed = refs.filter((ref) => ref.nativeId === '')
   const queue = await askScheduler(scheduler.queue, { user: site.user }, io)
   if (queue.kind === 'could_not_ask') {
-    for (const ref of refs) results.set(keyOf(ref), queue)
+    for (const ref of refs) results.set(attemptKey(ref), queue)
     return results
   }
   const ours = new Map<string, NativeJob[]>()
@@ -38,22 +46,21 @@ export async function pollBatch<Options>(
     const missing = gone.flatMap((ref) => partsOf(ref).filter((id) => !isKnown(ref, id, ours)))
     const history = await askScheduler(scheduler.history, { ids: missing, user: site.user }, io)
     if (history.kind === 'could_not_ask') {
-      for (const ref of gone) results.set(keyOf(ref), history)
+      for (const ref of gone) results.set(attemptKey(ref), history)
     } else for (const job of history.jobs) add(job)
   }
   for (const ref of asked) {
-    const key = keyOf(ref)
+    const key = attemptKey(ref)
     if (results.has(key)) continue
     const observed = observe(ref, ours)
     // Of an array whose length nobody told us, the queue may have forgotten a task that failed.
     const isWhole = site.accounting || observed.kind !== 'state' || observed.state !== 'succeeded' || observed.tasks === undefined
     results.set(key, isWhole || ref.places[0]?.tasks !== undefined ? observed : { kind: 'missing' })
   }
-  for (const ref of unnamed) results.set(keyOf(ref), { kind: 'could_not_ask', reason: 'its id is not known yet' })
+  for (const ref of unnamed) results.set(attemptKey(ref), { kind: 'could_not_ask', reason: 'its id is not known yet' })
   return results
 }
 
-const keyOf = (ref: NativeRef): string => `${ref.jobId}/${ref.attempt}`
 const partsOf = (ref: NativeRef): readonly string[] => ref.nativeId.split(' ')
 /** True for what has one row: no array, not sent in parts. Ten thousand of these in a queue are to leave little garbage. */
 const isSingle = (ref: NativeRef): boolean => ref.places[0]?.tasks === undefined && !ref.nativeId.includes(' ')
@@ -177,8 +184,6 @@ function latest(rows: readonly NativeJob[]): NativeJob | undefined {
   if (rows.length < 2) return rows[0]
   return rows.toSorted((a, b) => (a.restarts ?? 0) - (b.restarts ?? 0) || (a.startedAt ?? 0) - (b.startedAt ?? 0)).at(-1)
 }
-
-type StateObservation = Extract<NativeObservation, { kind: 'state' }>
 
 function observationOf(job: NativeJob): StateObservation {
   const known = observations.get(job)

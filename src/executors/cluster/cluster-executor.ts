@@ -4,7 +4,7 @@ import { DroverError } from '../../errors.ts'
 import { isSettled } from '../../task/states.ts'
 import { AttemptFiles } from '../attempt-files.ts'
 import type { HeldNodes } from '../batch/held-nodes.ts'
-import type { Executor, Io, NativeObservation, NativeRef, Plan, PollResult } from '../executor.ts'
+import { attemptKey, type Executor, type Io, type NativeObservation, type NativeRef, type Plan, type PollResult } from '../executor.ts'
 import type { ShareRefs } from '../plan-of-shares.ts'
 import { clusterCapabilities } from './cluster-capabilities.ts'
 import { compileCluster } from './cluster-compiler.ts'
@@ -51,10 +51,10 @@ export function createClusterExecutor(cluster: ClusterWorld): Executor<ShareRefs
       const holder = await cluster.holder()
       if (holder === undefined || isSettled(holder.state)) {
         const word = endOfHolder(name, holder)
-        return new Map(refs.map((ref) => [keyOf(ref), word]))
+        return new Map(refs.map((ref) => [attemptKey(ref), word]))
       }
       await events.read(io)
-      return new Map(await Promise.all(refs.map(async (ref) => [keyOf(ref), await observe(ref, events, io)] as const)))
+      return new Map(await Promise.all(refs.map(async (ref) => [attemptKey(ref), await observe(ref, events, io)] as const)))
     },
     async list() {
       return []
@@ -68,8 +68,6 @@ export function createClusterExecutor(cluster: ClusterWorld): Executor<ShareRefs
     },
   }
 }
-
-const keyOf = ({ jobId, attempt }: NativeRef): string => `${jobId}/${attempt}`
 
 /** Appends in place: a file that is read on by others must stay the same. */
 const append = (path: string, line: string): string => `printf '%s\\n' ${quoteShell(line)} >>${quoteShell(path)}`

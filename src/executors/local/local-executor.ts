@@ -6,7 +6,7 @@ import { createLocalTransport } from '../../transports/local-transport.ts'
 import { createSpawner, smallEnvironment } from '../../transports/spawner.ts'
 import type { Transport } from '../../transports/transport.ts'
 import { allOf, cancelPlaceElements, endPlace, readProcesses, startDriver } from '../driver-process.ts'
-import type { Executor, Io, NativeObservation, NativeRef, PollResult, SiteFacts } from '../executor.ts'
+import { attemptKey, type Executor, type Io, type NativeObservation, type NativeRef, type PollResult, type SiteFacts } from '../executor.ts'
 import type { ExecutorKind } from '../registry.ts'
 import { localCapabilities } from './local-capabilities.ts'
 import { compileLocal, type LocalRefs } from './local-compiler.ts'
@@ -30,8 +30,8 @@ async function pollLocal(refs: readonly NativeRef[], io: Io): Promise<PollResult
     const lives = alive.slice(next, next + count).some(Boolean)
     next += count
     // An attempt whose driver has not said who it is may be starting this very moment.
-    if (count === 0) answers.set(`${ref.jobId}/${ref.attempt}`, { kind: 'state', word: 'STARTING', state: 'submitting' })
-    else answers.set(`${ref.jobId}/${ref.attempt}`, lives ? { kind: 'state', word: 'RUNNING', state: 'running' } : { kind: 'missing' })
+    if (count === 0) answers.set(attemptKey(ref), { kind: 'state', word: 'STARTING', state: 'submitting' })
+    else answers.set(attemptKey(ref), lives ? { kind: 'state', word: 'RUNNING', state: 'running' } : { kind: 'missing' })
   }
   return answers
 }

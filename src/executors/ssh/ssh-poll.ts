@@ -2,7 +2,7 @@ import { toErrorJson } from '../../errors.ts'
 import { type ProcessIdentity, type Transport, transportAt } from '../../transports/transport.ts'
 import { AttemptFiles } from '../attempt-files.ts'
 import { allOf, processesIn } from '../driver-process.ts'
-import type { AttemptPlace, Io, NativeObservation, NativeRef, PollResult } from '../executor.ts'
+import { type AttemptPlace, attemptKey, type Io, type NativeObservation, type NativeRef, type PollResult } from '../executor.ts'
 import { coordinate, performCoordination } from './ssh-coordinate.ts'
 
 /** What asking one place gave. */
@@ -81,7 +81,5 @@ export async function pollSsh(refs: readonly NativeRef[], io: Io): Promise<PollR
       }
     }),
   )
-  return new Map(
-    refs.map((ref, index) => [`${ref.jobId}/${ref.attempt}`, answers[index] ?? { kind: 'could_not_ask', reason: 'not asked' }]),
-  )
+  return new Map(refs.map((ref, index) => [attemptKey(ref), answers[index] ?? { kind: 'could_not_ask', reason: 'not asked' }]))
 }
